@@ -1,0 +1,29 @@
+# Two commands do everything: `make simulate` runs the main job, `make test` passes the tests.
+PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+
+help:
+	@echo "make simulate              record sample speech on a virtual recorder and deliver it"
+	@echo "make simulate AUDIO=my.wav the same with any PCM WAV"
+	@echo "make simulate ENGINE=cpython   with CPython in place of MicroPython's unix port"
+	@echo "make test                  the whole test suite"
+	@echo "make asr                   add offline speech recognition to the simulated cloud"
+	@echo "make clean                 remove build/ and .venv"
+
+setup:
+	@$(PYTHON) tools/bootstrap.py
+
+asr:
+	@$(PYTHON) tools/bootstrap.py --asr
+
+simulate: setup
+	@$(VENV_PYTHON) -m tools.simulate $(if $(AUDIO),--audio "$(AUDIO)") $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
+
+test: setup
+	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+clean:
+	rm -rf build .venv
+
+.PHONY: help setup asr simulate test clean
+.DEFAULT_GOAL := help
