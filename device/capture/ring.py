@@ -1,0 +1,77 @@
+"""Blocks between the microphone's driver and the recorder: one producer, one consumer.
+
+The buffers are made once and lent. While a block is being filled it belongs to the driver; from
+commit() on to the consumer; from release() on to the driver again. When all blocks are full the
+driver's samples are lost, counted, and placed: the next block knows how many frames are missing
+before it.
+"""
+
+from device.compat import ThreadSafeFlag
+
+
+class BlockRing:
+    """count blocks of frames_per_block 16-bit samples.
+
+    slot(), commit() and overrun() are interrupt-safe (they do not allocate); the rest is not.
+    """
+
+    def __init__(self, count, frames_per_block):
+        self.frames_per_block = frames_per_block
+        self._blocks = [memoryview(bytearray(2 * frames_per_block)) for _ in range(count)]
+        self._frames = [0] * count
+        self._lost_before = [0] * count
+        self._write = 0  # next block to fill
+        self._used = 0  # committed and not yet released
+        self._lost_now = 0  # frames dropped since the last commit
+        self._flag = ThreadSafeFlag()
+        self.lost_frames = 0
+
+    def __len__(self):
+        return self._used
+
+    def slot(self):
+        """The block to fill next, or None if all are full. It stays the same until commit()."""
+        if self._used == len(self._blocks):
+            return None
+        return self._blocks[self._write]
+
+    def commit(self, frames):
+        """The block that slot() gave now holds frames samples: hand it to the consumer."""
+        write = self._write
+        self._frames[write] = frames
+        self._lost_before[write] = self._lost_now
+        self._lost_now = 0
+        self._write = (write + 1) % len(self._blocks)
+        self._used += 1
+        self._flag.set()
+
+    def overrun(self, frames):
+        """frames samples had no block to go to."""
+        self._lost_now += frames
+        self.lost_frames += frames
+
+    async def wait(self):
+        """Wait until a block was committed or wake() was called. One waiter."""
+        if not self._used:
+            await self._flag.wait()
+
+    def wake(self):
+        """End a wait() without a block (the take ends)."""
+        self._flag.set()
+
+    def oldest(self):
+        """(samples, frames, lost_before) of the oldest full block, or None. Lent until
+        release().
+        """
+        if not self._used:
+            return None
+        read = (self._write - self._used) % len(self._blocks)
+        return self._blocks[read], self._frames[read], self._lost_before[read]
+
+    def release(self):
+        """Give the oldest block back to the driver."""
+        self._used -= 1
+
+    def clear(self):
+        """Forget everything; only while the driver is stopped."""
+        self._write = self._used = self._lost_now = 0

@@ -1,0 +1,88 @@
+"""Every setting: one table that validates config.json, makes config.example.json and the docs.
+
+Imported only while settings are read; app.py lets go of it afterwards, so its texts cost no heap.
+Secrets (device token, Wi-Fi passwords) are never settings: they live in the secrets store.
+
+Row: path, kind, default, allowed, unit, help.
+    kind "int":    allowed = (lowest, highest)        kind "choice": allowed = the values
+    kind "text":   allowed = (shortest, longest)      kind "bool":   allowed = None
+    kind "names":  list of texts, allowed = (most entries, longest text)
+"""
+
+ROWS = (
+    (
+        "recording.mode",
+        "choice",
+        "button",
+        ("button", "continuous"),
+        "",
+        "button: a press begins a take, the next ends it; continuous: record whenever possible",
+    ),
+    ("recording.codec", "choice", "wav", ("wav",), "", "how audio is stored and sent"),
+    (
+        "recording.rate_hz",
+        "choice",
+        16000,
+        (8000, 16000, 22050, 24000, 44100, 48000),
+        "Hz",
+        "samples a second",
+    ),
+    (
+        "recording.clip_length_s",
+        "int",
+        480,
+        (30, 3600),
+        "s",
+        "a longer take is cut into clips of this length, without a gap",
+    ),
+    ("recording.block_ms", "int", 64, (16, 256), "ms", "one block of the microphone's ring"),
+    (
+        "recording.ring_blocks",
+        "int",
+        8,
+        (4, 64),
+        "blocks",
+        "how many blocks bridge a stall of flash or network",
+    ),
+    ("wifi.networks", "names", [], (8, 32), "", "network names in order; passwords are secrets"),
+    ("cloud.api_url", "text", "https://api.bota.dev", (8, 200), "", "origin of the cloud's API"),
+    ("cloud.heartbeat_s", "int", 600, (0, 86400), "s", "time between heartbeats, 0: none"),
+    ("upload.retry_first_s", "int", 30, (1, 3600), "s", "first wait after a failure; it doubles"),
+    ("upload.retry_cap_s", "int", 1800, (1, 14400), "s", "longest wait after failures"),
+    (
+        "upload.max_connections",
+        "choice",
+        2,
+        (1, 2),
+        "",
+        "1 on boards without memory for two TLS connections",
+    ),
+    ("clock.ntp_server", "text", "pool.ntp.org", (1, 100), "", "host, or host:port"),
+    (
+        "clock.wait_s",
+        "int",
+        600,
+        (0, 86400),
+        "s",
+        "how long clips wait for the time to be known before they go without a start time",
+    ),
+    (
+        "storage.reserve_kb",
+        "int",
+        256,
+        (64, 65536),
+        "KiB",
+        "room that recording leaves for records, so that nothing ends half written",
+    ),
+    ("watchdog.limit_s", "int", 60, (10, 600), "s", "reset if the tasks are silent for so long"),
+    (
+        "log.level",
+        "choice",
+        "info",
+        ("debug", "info", "warning", "error"),
+        "",
+        "what the serial console shows",
+    ),
+)
+
+MAX_CLIP_BYTES = 16 * 1024 * 1024  # what 40 kbit/s moves in 55 of the upload URL's 60 minutes

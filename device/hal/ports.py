@@ -1,0 +1,111 @@
+"""What each port promises. Documentation only: no code runs from here, and nothing imports it.
+
+A board's `build(...)` returns one `Board` with these attributes. Everything above hal/ gets its
+ports through constructors. All waits are bounded by the caller (compat.wait_for_ms, http.limits)
+unless a port says otherwise. Errors are translated inside the port to device.errors.
+"""
+
+
+class Microphone:
+    """Blocks of 16-bit little-endian mono samples, written by the driver into a ring that is lent.
+
+    start(ring)    begin to fill ring (capture.ring.BlockRing). From here on the driver calls
+                   ring.slot() for the next free block, ring.commit(frames) when it is full and
+                   ring.overrun(frames) for what it had to drop. It may do so from an interrupt:
+                   these three do not allocate.
+    stop()         stop filling; a part of a block that is already there is committed first.
+    rate_hz        samples a second.
+    Raises Fatal("microphone_failed") from start.
+    """
+
+
+class Storage:
+    """One mounted medium for audio and its records. Paths are absolute and below `root`.
+
+    root                    where the medium is mounted, without a trailing slash.
+    block_fill_bytes(i)     how many bytes of a file fill its i-th block (i from 0): flush there.
+    free_bytes()            free space, never negative; may read a lot, so ask rarely.
+    total_bytes()           size of the medium.
+    Files are used with open(), os.remove, os.mkdir, os.rmdir, os.stat and compat.list_dir.
+    Their OSErrors are translated by store/ (they are about the medium, not about a port call).
+    """
+
+
+class Wifi:
+    """connect(ssid, password)   begin to join; returns at once.
+    status()                  "idle", "joining", "up", "not_found", "refused" or "failed".
+    disconnect()              leave the network and drop the address.
+    rssi_dbm()                signal strength, or None.
+    """
+
+
+class Net:
+    """Names, TLS and UDP.
+
+    await open(host, port, tls) -> Connection   resolves, connects to the first address that
+        answers, and prepares TLS with certificate, name and dates verified against the roots of
+        the board. The handshake takes place in the first write or read; nothing of the caller's
+        bytes leaves before the peer is verified. tls=False only for a board that says so.
+    await exchange_datagram(host, port, data, size) -> bytes   one UDP question and its answer.
+    Raises Transient(dns_failed, connect_failed, low_memory).
+
+    Connection:
+        await write(mv)        all of mv; raises Transient(connection_lost) or a TLS NeedsOperator.
+        await readinto(mv)     at least one byte, or 0 at the end; raises as write does.
+        has_input()            True if a read would not wait. Never waits.
+        close()                never raises, may be called twice.
+    """
+
+
+class Clock:
+    """The board's own clock, which may be wrong or never set.
+
+    rtc_unix_s()        what it shows, as Unix seconds, or None if it was never set.
+    set_rtc(unix_s)     set it (TLS needs it for dates).
+    build_unix_s        when the firmware was built: a floor for every believable time.
+    """
+
+
+class Secrets:
+    """A small durable store apart from the file system: token, Wi-Fi passwords, counters.
+
+    get(key) -> str or None, set(key, text), counter(key) -> int (0 if new),
+    raise_counter(key, value)   durable when it returns; never lowers.
+    version                     grows with each set(); a cheap way to notice a new token.
+    Values never appear in repr, logs or errors.
+    """
+
+
+class Battery:
+    """percent() -> 0-100 or None; is_charging() -> bool."""
+
+
+class Button:
+    """await pressed()   returns once for each press, debounced; presses while nobody waits are
+    remembered, at most one."""
+
+
+class Indicator:
+    """show(code)   one of the codes that supervisor/indicator.py names."""
+
+
+class Watchdog:
+    """start(limit_ms), feed()   resets the board when feed() does not come in time."""
+
+
+class System:
+    """device_id     text that is unique to the board.
+    reset_cause()    "power_on", "reset", "watchdog", "brown_out", "deep_sleep" or "unknown".
+    reset()          does not return.
+    log_sink(text)   one line to the serial console.
+    firmware_version text.
+    """
+
+
+class Console:
+    """Commands of a person or tool, from the serial line or the simulator.
+
+    await next_command() -> dict     {"do": "status", ...}
+    reply(command, answer)           answer is a dict of plain values.
+    event(name, **values)            something worth telling without being asked (simulator only).
+    """

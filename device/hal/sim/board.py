@@ -1,0 +1,61 @@
+"""Puts the virtual board together from board.json. The keys are described in tools/board.py,
+their writer.
+"""
+
+import json
+import os
+
+from device.hal.sim.control import Console
+from device.hal.sim.flash import FlashStorage
+from device.hal.sim.microphone import Microphone
+from device.hal.sim.net import Net
+from device.hal.sim.parts import Battery, Button, ClockPort, Indicator, System, Watchdog, Wifi
+from device.hal.sim.secrets import Secrets
+
+
+class Board:
+    """The ports by name; see device/hal/ports.py."""
+
+
+def open_secrets():
+    """The secrets store alone, for boot.py."""
+    return Secrets(os.getcwd() + "/secrets.json")
+
+
+def build():
+    folder = os.getcwd()
+    with open(folder + "/board.json") as f:
+        spec = json.load(f)
+    board = Board()
+    board.console = console = Console(tuple(spec["control"]) if spec.get("control") else None)
+    board.secrets = secrets = open_secrets()
+    board.storage = FlashStorage(folder, spec["flash_kb"])
+    board.microphone = Microphone(
+        spec["audio"], folder + "/truth.pcm", spec["rate_hz"], spec["speed"], console.event
+    )
+    board.wifi = wifi = Wifi(spec["wifi"])
+    with open(folder + "/root.der", "rb") as f:
+        board.net = net = Net(spec["hosts"], f.read(), wifi.is_up)
+    wifi.on_drop = net.drop_all
+    board.clock = clock = ClockPort(spec.get("rtc") == "host")
+    board.battery = battery = Battery()
+    board.button = button = Button()
+    board.indicator = Indicator(console.event)
+    board.watchdog = Watchdog(console.event)
+    board.system = System(spec["device_id"], spec.get("cause", "power_on"))
+
+    def set_battery(command):
+        battery.level_pct = command.get("percent", battery.level_pct)
+        battery.charging = bool(command.get("charging", battery.charging))
+
+    console.attach(
+        {
+            "press": lambda command: button.press(),
+            "wifi": lambda command: wifi.set_in_reach(bool(command.get("in_reach"))),
+            "battery": set_battery,
+            "clock_step": lambda command: clock.step(int(command.get("seconds", 0))),
+            "secrets_changed": lambda command: secrets.reload(),
+            "flash_counts": lambda command: console.event("flash", **board.storage.counts()),
+        }
+    )
+    return board

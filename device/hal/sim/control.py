@@ -1,0 +1,89 @@
+"""The control channel: the simulator's hand on the board, and the board's console.
+
+JSON lines over a loopback connection that the board opens. Commands about the world (button,
+radio, battery, clock, secrets) are carried out here; all others are the application's console
+commands.
+"""
+
+import asyncio
+import json
+import sys
+
+from device.compat import sleep_ms
+
+_MAX_LINE_BYTES = 4096
+
+
+class Console:
+    """address: (host, port) of the simulator, or None for a board on its own."""
+
+    def __init__(self, address):
+        self._address = address
+        self._reader = None
+        self._writer = None
+        self._unsent = []
+        self._world = {}
+
+    def attach(self, world):
+        """world: dict of command name -> function(command)."""
+        self._world = world
+
+    async def next_command(self):
+        """The next command for the application. Waits without limit."""
+        while True:
+            if self._address is None:
+                await sleep_ms(3_600_000)
+                continue
+            if self._reader is None:
+                await self._connect()
+            line = await self._reader.readline()
+            if not line:
+                sys.exit(4)  # the simulator is gone, and a board without its world with it
+            command = parse_command(line)
+            if command is None:
+                continue
+            handler = self._world.get(command["do"])
+            if handler is None:
+                return command
+            handler(command)
+            self.reply(command, {"ok": True})
+
+    async def _connect(self):
+        self._reader, self._writer = await asyncio.open_connection(*self._address)
+        for text in self._unsent:
+            self._send(text)
+        self._unsent = []
+
+    def reply(self, command, answer):
+        self._send(json.dumps({"answer": command.get("id"), "value": answer}))
+
+    def event(self, name, **values):
+        values["event"] = name
+        self._send(json.dumps(values))
+
+    def _send(self, text):
+        if self._address is None:
+            return
+        if self._writer is None:
+            if len(self._unsent) < 16:
+                self._unsent.append(text)
+            return
+        try:
+            self._writer.write((text + "\n").encode())
+        except OSError:
+            self._address = None
+
+
+def parse_command(line):
+    """The command of a line, or None if it is none: a console is open to everybody with a
+    cable.
+    """
+    if len(line) > _MAX_LINE_BYTES:
+        return None
+    try:
+        command = json.loads(line)
+    except (ValueError, UnicodeError, RuntimeError):
+        return None
+    if not isinstance(command, dict) or not isinstance(command.get("do"), str):
+        return None
+    return command

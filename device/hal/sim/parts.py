@@ -1,0 +1,147 @@
+"""The small ports: clock, Wi-Fi, battery, button, indicator, watchdog, system. All can be
+steered.
+"""
+
+import sys
+import time
+
+from device.compat import ThreadSafeFlag, ticks_diff, ticks_ms
+
+FIRMWARE_VERSION = "0.1.0"
+# A floor for every believable time: 2026-11-01. A release sets it to its own build time.
+BUILD_UNIX_S = 1793491200
+
+
+class ClockPort:
+    """The host's clock behind an offset; `rtc: "unset"` in board.json is a board fresh from
+    power.
+    """
+
+    build_unix_s = BUILD_UNIX_S
+
+    def __init__(self, is_set):
+        self._is_set = is_set
+        self._offset_s = 0
+
+    def rtc_unix_s(self):
+        return self._host_unix_s() + self._offset_s if self._is_set else None
+
+    def set_rtc(self, unix_s):
+        self._is_set = True
+        self._offset_s = unix_s - self._host_unix_s()
+
+    def step(self, seconds):
+        self._offset_s += seconds
+
+    @staticmethod
+    def _host_unix_s():
+        # time.time() counts from 2000 on some ports of MicroPython.
+        epoch_year = time.gmtime(0)[0]
+        return int(time.time()) + (946684800 if epoch_year == 2000 else 0)
+
+
+class Wifi:
+    """Networks in reach are a list; joining takes join_ms. Steered: reachable, answers."""
+
+    def __init__(self, networks, join_ms=50):
+        self._networks = networks  # ssid -> password
+        self._join_ms = join_ms
+        self._status = "idle"
+        self._joined_ticks_ms = 0
+        self.in_reach = True
+        self.on_drop = None
+
+    def connect(self, ssid, password):
+        self._status = "joining"
+        self._joined_ticks_ms = ticks_ms()
+        if not self.in_reach or ssid not in self._networks:
+            self._status = "not_found"
+        elif self._networks[ssid] != password:
+            self._status = "refused"
+
+    def status(self):
+        if self._status == "joining":
+            if ticks_diff(ticks_ms(), self._joined_ticks_ms) >= self._join_ms:
+                self._status = "up"
+        return self._status
+
+    def disconnect(self):
+        self._status = "idle"
+
+    def set_in_reach(self, in_reach):
+        self.in_reach = in_reach
+        if not in_reach:
+            self._status = "not_found"
+            if self.on_drop:
+                self.on_drop()
+
+    def is_up(self):
+        return self.status() == "up"
+
+    def rssi_dbm(self):
+        return -55 if self.is_up() else None
+
+
+class Battery:
+    def __init__(self):
+        self.level_pct = 80
+        self.charging = False
+
+    def percent(self):
+        return self.level_pct
+
+    def is_charging(self):
+        return self.charging
+
+
+class Button:
+    def __init__(self):
+        self._flag = ThreadSafeFlag()
+
+    def press(self):
+        self._flag.set()
+
+    async def pressed(self):
+        await self._flag.wait()
+
+
+class Indicator:
+    def __init__(self, event):
+        self._event = event
+        self.code = None
+
+    def show(self, code):
+        self.code = code
+        self._event("indicator", code=code)
+
+
+class Watchdog:
+    """The simulator is the timer: it kills the process when the feeds stay out."""
+
+    def __init__(self, event):
+        self._event = event
+
+    def start(self, limit_ms):
+        self._event("watchdog", limit_ms=limit_ms)
+
+    def feed(self):
+        self._event("fed")
+
+
+class System:
+    firmware_version = FIRMWARE_VERSION
+
+    def __init__(self, device_id, cause):
+        self.device_id = device_id
+        self._cause = cause
+
+    def reset_cause(self):
+        return self._cause
+
+    def reset(self):
+        sys.exit(3)  # the simulator starts the board again
+
+    def log_sink(self, text):
+        sys.stdout.write(text + "\n")
+        if hasattr(sys.stdout, "flush"):
+            sys.stdout.flush()

@@ -1,0 +1,108 @@
+"""The way out: keeps Wi-Fi joined, says "up" or why not. Only a real exchange proves it.
+
+States: down → joining → up. `isconnected()` alone is not believed: after several exchanges in a
+row that ended without an answer the network is left and joined again.
+"""
+
+from device.compat import const, sleep_ms, ticks_diff, ticks_ms
+from device.errors import DeviceError
+
+_JOIN_LIMIT_MS = const(20_000)
+_JOIN_STEP_MS = const(200)
+_WATCH_MS = const(1_000)
+_RETRY_FIRST_MS = const(2_000)
+_RETRY_CAP_MS = const(300_000)
+_DEAD_EXCHANGES = const(5)
+
+_REASONS = {"not_found": "wifi_not_found", "refused": "wifi_refused"}
+
+
+class Link:
+    """wifi: port; networks: list of (ssid, password); changed(is_up): told at each change."""
+
+    def __init__(self, wifi, networks, changed, log):
+        self._wifi = wifi
+        self._networks = networks
+        self._changed = changed
+        self._log = log
+        self._up = False
+        self._dead = 0
+        self.reason = "link_down" if networks else "no_wifi_configured"
+        self.joins = 0
+
+    def is_up(self):
+        return self._up
+
+    def exchange_succeeded(self):
+        """An answer came: the way is open, whatever the answer said."""
+        self._dead = 0
+
+    def exchange_failed(self):
+        """Name, connection or answer did not come."""
+        self._dead += 1
+
+    async def run(self, check_in):
+        """Keep the link for ever."""
+        retry_ms = _RETRY_FIRST_MS
+        while True:
+            check_in(_JOIN_LIMIT_MS + _RETRY_CAP_MS)
+            if not self._networks:
+                await sleep_ms(_RETRY_CAP_MS)
+                continue
+            if await self._join():
+                retry_ms = _RETRY_FIRST_MS
+                await self._watch(check_in)
+            else:
+                await sleep_ms(retry_ms)
+                retry_ms = min(2 * retry_ms, _RETRY_CAP_MS)
+
+    async def _join(self):
+        ssid, password = self._networks[self.joins % len(self._networks)]
+        self.joins += 1
+        try:
+            self._wifi.connect(ssid, password)
+            started = ticks_ms()
+            while ticks_diff(ticks_ms(), started) < _JOIN_LIMIT_MS:
+                status = self._wifi.status()
+                if status == "up":
+                    self._set(True, "link_down")
+                    return True
+                if status in ("not_found", "refused", "failed"):
+                    break
+                await sleep_ms(_JOIN_STEP_MS)
+            self._leave(_REASONS.get(self._wifi.status(), "link_down"))
+        except DeviceError as e:
+            self._leave("link_down")
+            self._log.warning("join failed %s", e)
+        return False
+
+    async def _watch(self, check_in):
+        while self._wifi.status() == "up":
+            check_in(60_000)
+            if self._dead >= _DEAD_EXCHANGES:
+                self._log.warning("link is up and dead exchanges=%d", self._dead)
+                break
+            await sleep_ms(_WATCH_MS)
+        self._leave("link_down")
+
+    def _leave(self, reason):
+        self._dead = 0
+        try:
+            self._wifi.disconnect()
+        except DeviceError as e:
+            self._log.warning("leave failed %s", e)
+        self._set(False, reason)
+
+    def _set(self, up, reason):
+        if up != self._up or reason != self.reason:
+            self._log.info("link %s reason=%s", "up" if up else "down", "-" if up else reason)
+        self.reason = reason
+        if up != self._up:
+            self._up = up
+            self._changed(up)
+
+    def as_dict(self):
+        state = {"up": self._up, "joins": self.joins, "rssi_dbm": self._wifi.rssi_dbm()}
+        if not self._up:
+            state["reason"] = self.reason
+        return state

@@ -1,0 +1,78 @@
+"""Which clip next, and why not now. Holds no list: the folder is the queue, numbers are its order.
+
+Oldest first. A clip that failed three times in a row for reasons that are not its own lets the
+others pass once (a cloud that answers 500 for one clip only must not stop the rest); its state
+stays as it is. Clips set aside are passed over; those of another token epoch too.
+"""
+
+from device.compat import const
+from device.store.clip import ASIDE, OPEN
+
+_TRIES_IN_A_ROW = const(3)
+
+
+class Backlog:
+    """store: ClipStore; epoch(): the token epoch that clips must have to be sent now."""
+
+    def __init__(self, store, epoch, log):
+        self._store = store
+        self._epoch = epoch
+        self._log = log
+        self._passed = 0  # clips up to here had their turn in this pass
+        self._in_hand = 0
+        self._tries = 0
+        self.aside = 0  # seen in the last whole pass
+        self.other_epoch = 0
+        self.unreadable = 0
+        self._seen = [0, 0, 0]
+
+    def next(self):
+        """The next Clip to work on, its record loaded, or None. Raises NeedsOperator (medium)."""
+        if not self._passed:
+            self._seen = [0, 0, 0]
+        while True:
+            clip = self._store.after(self._passed)
+            if clip is None:
+                self.aside, self.other_epoch, self.unreadable = self._seen
+                if not self._passed:
+                    return None
+                self._passed = 0
+                if self._in_hand:  # some clip was let pass: begin again with it
+                    self._in_hand = 0
+                    continue
+                return None
+            if self._is_sendable(clip):
+                return clip
+            self._passed = clip.number
+
+    def failed(self, clip):
+        """clip could not be advanced now, through no fault of its own."""
+        if clip.number != self._in_hand:
+            self._in_hand, self._tries = clip.number, 0
+        self._tries += 1
+        if self._tries >= _TRIES_IN_A_ROW:
+            self._tries = 0
+            self._passed = clip.number
+
+    def let_pass(self, clip):
+        """clip has to wait for something of its own (verification): go on with the others."""
+        self._in_hand = self._passed = clip.number
+
+    def rewind(self):
+        """Something changed: look at all clips again, from the oldest on."""
+        self._passed = self._in_hand = 0
+
+    def _is_sendable(self, clip):
+        if clip.record is None:
+            if clip.has_record_file():
+                self._seen[2] += 1
+            return False
+        if clip.state == OPEN:
+            return False
+        if clip.state in ASIDE:
+            self._seen[0] += 1
+            return False
+        if clip.record.get("epoch", 0) != self._epoch():
+            self._seen[1] += 1
+            return False
+        return True

@@ -1,0 +1,102 @@
+"""One clip and its record: the only shared truth about it. Capture opens and closes it, the lane
+advances it.
+
+The record is written before the first byte of audio (state `open`), so that what a power cut
+leaves still knows its take, its time and whose it is.
+
+Fields of the record (terse names: a record of 512 bytes costs no erase on littlefs):
+
+    n        clip number                        take     number of the take's first clip
+    state    see STATES                         index    place in the take, from 0
+    codec    "wav", "flac"                      last     1 if the take ends with this clip
+    hz       samples a second                   first    position of its first sample in the take
+    samples  how many it holds                  boot     number of the boot that made it
+    bytes    size of the audio file             up       uptime at its first sample, ms
+    crc      CRC-32 of the frames (no header)   start    Unix ms of its first sample, if known
+    facts    what the codec's true header needs epoch    token epoch it was made under
+    lost     samples the driver dropped in it   cut      1 if repaired after a power cut
+    body     CRC-32 of the frozen create body   rid      recording id in the cloud
+    sha      SHA-256 of the bytes that left     size     how many they were
+    tries    the clip's own failures            why,was  reason set aside, state before
+    late     1: complete was refused once  said     what the cloud said (status and code)
+"""
+
+from device.compat import const
+from device.store.slots import Slots
+
+OPEN = "open"
+CLOSED = "closed"
+CREATING = "creating"
+CREATED = "created"
+STORED = "stored"
+COMPLETING = "completing"
+DONE = "done"
+PARKED = "parked"
+QUARANTINED = "quarantined"
+
+STATES = (OPEN, CLOSED, CREATING, CREATED, STORED, COMPLETING, DONE, PARKED, QUARANTINED)
+ASIDE = (PARKED, QUARANTINED)
+MAGIC = "clip1"
+_MAX_RID_CHARS = const(64)
+
+
+class Clip:
+    """number, stem (path without extension) and the record as a dict; save() makes it durable."""
+
+    def __init__(self, number, stem, record=None):
+        self.number = number
+        self.stem = stem
+        self.record = record
+        self._slots = Slots(MAGIC, stem + ".r")
+
+    def load(self):
+        """True if a valid record was read. Raises OSError if the medium cannot be read."""
+        record = self._slots.read()
+        if record is None or not is_valid(record, self.number):
+            return False
+        self.record = record
+        return True
+
+    def has_record_file(self):
+        return self._slots.exists()
+
+    def create(self, record):
+        """The first record of a new clip. Raises OSError."""
+        self.record = record
+        self.save()
+
+    def save(self, **changes):
+        """Change fields and make the record durable; on OSError the old record stands."""
+        record = dict(self.record)
+        record.update(changes)
+        self._slots.write(record)
+        self.record = record
+
+    def remove_record(self):
+        self._slots.remove()
+
+    @property
+    def state(self):
+        return self.record["state"]
+
+    @property
+    def audio_path(self):
+        return self.stem + "." + self.record["codec"]
+
+    @property
+    def body_path(self):
+        return self.stem + ".b"
+
+
+def is_valid(record, number):
+    """True if a record that was read from flash has the shape that the code relies on."""
+    if record.get("n") != number or record.get("state") not in STATES:
+        return False
+    for name in ("hz", "samples", "bytes", "crc", "take", "index", "first", "boot", "up"):
+        value = record.get(name)
+        if not isinstance(value, int) or value < 0:
+            return False
+    codec, rid = record.get("codec"), record.get("rid", "")
+    if not isinstance(codec, str) or not 1 <= len(codec) <= 4 or not codec.isalpha():
+        return False
+    return isinstance(rid, str) and len(rid) <= _MAX_RID_CHARS and record["hz"] > 0

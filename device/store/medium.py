@@ -1,0 +1,64 @@
+"""Errors and room of the medium that clips lie on."""
+
+from device.compat import const
+from device.errors import NeedsOperator, Transient
+
+_ENOSPC = const(28)
+_WARNINGS_PCT = (95, 90, 80)
+
+
+def medium_error(e, what):
+    """The DeviceError for an OSError of the medium."""
+    if e.errno == _ENOSPC:
+        return Transient("storage_full", what)
+    return NeedsOperator("storage_failed", "%s errno=%s" % (what, e.errno))
+
+
+class Quota:
+    """Room for audio, with a reserve kept for records, so that recording stops before ENOSPC.
+
+    Free space is asked for once a clip (on littlefs it walks the whole medium) and counted down
+    in between.
+    """
+
+    def __init__(self, storage, reserve_bytes, log):
+        self._storage = storage
+        self._reserve_bytes = reserve_bytes
+        self._log = log
+        self._total_bytes = storage.total_bytes()
+        self._free_bytes = 0
+        self._warned_pct = 0
+
+    def refresh(self):
+        """Ask the medium. Raises NeedsOperator if it does not answer."""
+        try:
+            self._free_bytes = self._storage.free_bytes()
+        except OSError as e:
+            raise medium_error(e, "free space")
+        used_pct = self.used_pct()
+        level = 0
+        for pct in _WARNINGS_PCT:
+            if used_pct >= pct:
+                level = pct
+                break
+        if level > self._warned_pct:
+            self._log.warning("storage fills used_pct=%d", used_pct)
+        self._warned_pct = level
+
+    def check(self):
+        """Raise Transient(storage_full) where only the reserve is left."""
+        if self._free_bytes < self._reserve_bytes:
+            raise Transient("storage_full", "free_bytes=%d" % self._free_bytes)
+
+    def spend(self, size_bytes):
+        self._free_bytes -= size_bytes
+
+    def used_pct(self):
+        return 100 - self._free_bytes * 100 // self._total_bytes if self._total_bytes else 100
+
+    def as_dict(self):
+        return {
+            "total_kb": self._total_bytes // 1024,
+            "free_kb": self._free_bytes // 1024,
+            "used_pct": self.used_pct(),
+        }

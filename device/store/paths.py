@@ -1,0 +1,154 @@
+"""Where clip number n lies, and which numbers there are: small nested folders.
+
+    <root>/clips/0000/01/1f/000001fa.wav     audio, .r0 or .r1 its record, .b its create body
+
+Eight clips a leaf (about 16 entries), 32 leaves a branch: neither RAM nor time grows with the
+backlog. All names are 8.3, digits and lower-case letters. Names of others are never touched.
+"""
+
+import os
+
+from device.compat import const, list_dir
+
+_LEAF_BITS = const(3)
+_BRANCH_BITS = const(5)
+_BRANCH_MASK = const(31)
+_TOP_SHIFT = const(13)
+_SHIFTS = (_TOP_SHIFT, _TOP_SHIFT - _BRANCH_BITS, _LEAF_BITS)
+MAX_NUMBER = const(0x0FFFFFFF)
+
+
+def folders(number):
+    """The three folder names above clip number, top first."""
+    return (
+        "%04x" % (number >> _TOP_SHIFT),
+        "%02x" % (number >> _SHIFTS[1] & _BRANCH_MASK),
+        "%02x" % (number >> _LEAF_BITS & _BRANCH_MASK),
+    )
+
+
+def stem(root, number):
+    """Path of the clip's files without extension."""
+    return "%s/clips/%s/%08x" % (root, "/".join(folders(number)), number)
+
+
+def parse_name(name):
+    """(number, extension) of one of our file names, or None for the file of another."""
+    digits, dot, extension = name.partition(".")
+    number = _hex(digits, 8)
+    if number is None or not dot or not number:
+        return None
+    return number, extension
+
+
+def make_folders(root, number):
+    path = root + "/clips"
+    for name in ("",) + folders(number):
+        path = path + "/" + name if name else path
+        try:
+            os.mkdir(path)
+        except OSError as e:
+            if e.errno != 17:  # EEXIST
+                raise
+
+
+def remove_empty_folders(root, number):
+    """Remove the folders above number that became empty; stops at the first that is not."""
+    names = folders(number)
+    for depth in (3, 2, 1):
+        try:
+            os.rmdir("%s/clips/%s" % (root, "/".join(names[:depth])))
+        except OSError:
+            return
+
+
+def next_number(root, after):
+    """The smallest clip number on the medium above `after`, or None.
+
+    Reads one folder a level however many clips wait. Raises OSError if a folder is unreadable.
+    """
+    target = after + 1
+    while target <= MAX_NUMBER:
+        found, target = _descend(root + "/clips", 0, target)
+        if found is not None:
+            return found
+    return None
+
+
+def highest_number(root):
+    """The largest clip number on the medium, 0 if there is none."""
+    return _highest(root + "/clips", 0)
+
+
+def leaves(root, end):
+    """Yield (last number of the leaf, how many clips up to number end it holds), ascending."""
+    for top in _children(root + "/clips", 4):
+        for branch in _children("%s/clips/%04x" % (root, top), 2):
+            for leaf in _children("%s/clips/%04x/%02x" % (root, top, branch), 2):
+                path = "%s/clips/%04x/%02x/%02x" % (root, top, branch, leaf)
+                seen = 0  # one bit a clip
+                for name, is_folder in list_dir(path):
+                    found = None if is_folder else parse_name(name)
+                    if found and found[0] <= end and found[1] in ("r0", "r1"):
+                        seen |= 1 << (found[0] & 7)
+                first = top << _TOP_SHIFT | branch << _SHIFTS[1] | leaf << _LEAF_BITS
+                yield first + 7, bin(seen).count("1")
+
+
+def _children(path, width):
+    """The folder names of ours below path, as sorted numbers. Bounded: 32, but for the top."""
+    values = []
+    for name, is_folder in list_dir(path):
+        value = _hex(name, width) if is_folder else None
+        if value is not None:
+            values.append(value)
+    values.sort()
+    return values
+
+
+def _descend(path, depth, target):
+    """(number, _) if one at or above target lies below path, else (None, where to go on)."""
+    if depth == 3:
+        best = None
+        for name, is_folder in list_dir(path):
+            found = None if is_folder else parse_name(name)
+            if found and found[0] >= target and (best is None or found[0] < best):
+                best = found[0]
+        return best, ((target >> _LEAF_BITS) + 1) << _LEAF_BITS
+    shift = _SHIFTS[depth]
+    wanted = target >> shift
+    base = 0 if depth == 0 else (wanted & ~_BRANCH_MASK)
+    best = None
+    for name, is_folder in list_dir(path):
+        value = _hex(name, 2 if depth else 4) if is_folder else None
+        if value is not None and base + value >= wanted and (best is None or value < best):
+            best = value
+    if best is None:
+        # Nothing in this folder: go on in the next one of the level above.
+        return None, MAX_NUMBER + 1 if depth == 0 else ((wanted | _BRANCH_MASK) + 1) << shift
+    if base + best > wanted:
+        target = (base + best) << shift
+    return _descend("%s/%0*x" % (path, 2 if depth else 4, best), depth + 1, target)
+
+
+def _highest(path, depth):
+    best = 0
+    if depth == 3:
+        for name, is_folder in list_dir(path):
+            found = None if is_folder else parse_name(name)
+            if found and found[0] > best:
+                best = found[0]
+        return best
+    values = _children(path, 2 if depth else 4)
+    while values and not best:  # an empty folder may remain after a power cut
+        best = _highest("%s/%0*x" % (path, 2 if depth else 4, values.pop()), depth + 1)
+    return best
+
+
+def _hex(text, width):
+    if len(text) != width:
+        return None
+    for letter in text:
+        if letter not in "0123456789abcdef":
+            return None
+    return int(text, 16)

@@ -1,0 +1,88 @@
+"""A small durable value in two alternating files: the same on littlefs and FAT.
+
+A change writes the other file and then removes the first:
+  1. write <base><next & 1>, sync, close   a crash here leaves a torn file: the old one wins
+  2. remove <base><old & 1>                a crash before leaves both: the higher number wins
+Nothing is renamed and nothing rewritten in place, because FAT survives neither.
+
+One line of text: magic, sequence number, CRC-32 in hex, JSON. The CRC covers number and JSON.
+"""
+
+import json
+import os
+from binascii import crc32
+
+from device.compat import const, file_size, sync_file, sync_folder
+
+MAX_BYTES = const(512)  # a file of this size is inline on littlefs: no erase
+
+
+def encode(magic, sequence, value):
+    """The line as bytes. value: dict of plain values."""
+    body = json.dumps(value)
+    checked = "%d %s" % (sequence, body)
+    crc = crc32(checked.encode()) & 0xFFFFFFFF
+    return ("%s %d %08x %s\n" % (magic, sequence, crc, body)).encode()
+
+
+def parse(magic, data):
+    """(sequence, value) of a line, or None if it is torn, damaged or of another version."""
+    try:
+        words = data.decode().split(" ", 3)
+        if len(words) != 4 or words[0] != magic or not words[3].endswith("\n"):
+            return None
+        if not words[1].isdigit():
+            return None
+        checked = words[1] + " " + words[3][:-1]
+        if "%08x" % (crc32(checked.encode()) & 0xFFFFFFFF) != words[2]:
+            return None
+        value = json.loads(words[3])
+    except (ValueError, UnicodeError):
+        return None
+    return (int(words[1]), value) if isinstance(value, dict) else None
+
+
+class Slots:
+    """Owner of the files base + "0" and base + "1"."""
+
+    def __init__(self, magic, base):
+        self._magic = magic
+        self._base = base
+        self.sequence = 0
+
+    def exists(self):
+        return file_size(self._base + "0") >= 0 or file_size(self._base + "1") >= 0
+
+    def read(self):
+        """The newest valid value, or None. Raises OSError if the medium cannot be read."""
+        newest = None
+        for slot in "01":
+            path = self._base + slot
+            size = file_size(path)
+            if size < 0:
+                continue
+            with open(path, "rb") as f:
+                found = parse(self._magic, f.read(2 * MAX_BYTES))
+            if found and found[0] > self.sequence:
+                self.sequence, newest = found
+        return newest
+
+    def write(self, value):
+        """Make value durable. Raises OSError; then the old value still stands."""
+        sequence = self.sequence + 1
+        path = self._base + str(sequence & 1)
+        with open(path, "wb") as f:
+            f.write(encode(self._magic, sequence, value))
+            sync_file(f)
+        sync_folder(path.rsplit("/", 1)[0])
+        self.sequence = sequence
+        self._remove(str(~sequence & 1))
+
+    def remove(self):
+        self._remove("0")
+        self._remove("1")
+
+    def _remove(self, slot):
+        path = self._base + slot
+        if file_size(path) >= 0:
+            os.remove(path)

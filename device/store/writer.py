@@ -1,0 +1,83 @@
+"""The open clip: bytes go to flash under the final name, and are durable within a second.
+
+Flushing happens where the medium fills a block (a flush anywhere else makes littlefs copy the
+block, so it doubles the erases), and after half a second of audio if no block filled by then.
+The clip becomes *closed* when its record says so: close() here syncs the audio, the store then
+writes the record. A crash before leaves a record in state `open`: recovery repairs it.
+"""
+
+from binascii import crc32
+
+from device.compat import sync_file, sync_folder
+from device.store.medium import medium_error
+
+
+class ClipWriter:
+    """path of a new file; rate_hz bounds what a cut may cost.
+
+    All methods raise Transient(storage_full) or NeedsOperator(storage_failed).
+    """
+
+    def __init__(self, storage, path, rate_hz):
+        self.size_bytes = 0
+        self.crc = 0
+        self._storage = storage
+        self._max_unsynced_samples = rate_hz // 2
+        self._unsynced_samples = 0
+        self._block = 0
+        self._block_end = storage.block_fill_bytes(0)
+        try:
+            self._f = open(path, "wb")
+            sync_folder(path.rsplit("/", 1)[0])
+        except OSError as e:
+            raise medium_error(e, "open")
+
+    def write_header(self, data):
+        """The codec's streaming header: durable with the first block, outside the running CRC."""
+        self._write(data)
+
+    def write(self, data, samples):
+        """Append data (a memoryview) that stands for so many samples."""
+        self.crc = crc32(data, self.crc)
+        self._unsynced_samples += samples
+        self._write(data)
+        if self._unsynced_samples >= self._max_unsynced_samples:
+            self.sync()
+
+    def _write(self, data):
+        offset = 0
+        size = len(data)
+        while offset < size:
+            end = min(size, offset + self._block_end - self.size_bytes)
+            try:
+                self._f.write(data[offset:end])
+            except OSError as e:
+                raise medium_error(e, "write")
+            self.size_bytes += end - offset
+            offset = end
+            if self.size_bytes == self._block_end:
+                self._block += 1
+                self._block_end += self._storage.block_fill_bytes(self._block)
+                self.sync()
+
+    def sync(self):
+        try:
+            sync_file(self._f)
+        except OSError as e:
+            raise medium_error(e, "sync")
+        self._unsynced_samples = 0
+
+    def close(self):
+        """Sync and close the audio file."""
+        self.sync()
+        try:
+            self._f.close()
+        except OSError as e:
+            raise medium_error(e, "close")
+
+    def abandon(self):
+        """Close after a failure; what was synced stays for recovery. Never raises."""
+        try:
+            self._f.close()
+        except OSError:
+            pass

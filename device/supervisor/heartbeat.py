@@ -1,0 +1,102 @@
+"""Heartbeats: what the cloud may know of the device, rarely when idle, never in the lane's way.
+
+It shares the lane's HTTP client and so its one-request-at-a-time rule: a beat goes only while the
+lane holds nothing in hand. While the token is refused it is the slow probe that finds a new one.
+"""
+
+import json
+
+from device.compat import const, sleep_ms
+from device.errors import DeviceError, NeedsOperator
+
+_CHECK_MS = const(5_000)
+_FLAG_CHARGING = const(1)
+_FLAG_LOW_BATTERY = const(2)
+_FLAG_STORAGE_FULL = const(4)
+_FLAG_WIFI = const(8)
+_FLAG_SYNC = const(32)
+_LOW_BATTERY_PCT = const(15)
+_FULL_PCT = const(90)
+
+
+class Heartbeat:
+    """interval_s: from the settings, 0 switches it off. parts: the objects whose state it
+    tells.
+    """
+
+    def __init__(self, cloud, lane, link, clock, interval_s, parts, log):
+        self._cloud = cloud
+        self._lane = lane
+        self._link = link
+        self._clock = clock
+        self._interval_ms = interval_s * 1000
+        self._parts = parts
+        self._log = log
+        self._next_up_ms = 0
+        self.sent = 0
+        self.failed = 0
+
+    async def run(self, check_in):
+        while True:
+            check_in(300_000)
+            await sleep_ms(_CHECK_MS)
+            if self._interval_ms and self._is_due():
+                await self._beat()
+
+    def _is_due(self):
+        if not self._link.is_up() or self._lane.in_hand or not self._cloud.has_token():
+            return False
+        return self._clock.uptime_ms() >= self._next_up_ms
+
+    async def _beat(self):
+        self._next_up_ms = self._clock.uptime_ms() + self._interval_ms
+        was_refused = self._lane.reason.code == "auth_refused"
+        try:
+            await self._cloud.heartbeat(json.dumps(self.body()).encode())
+        except NeedsOperator as e:
+            self.failed += 1
+            self._log.warning("heartbeat refused %s", e)
+            return
+        except DeviceError as e:
+            self.failed += 1
+            self._log.warning("heartbeat failed %s", e)
+            return
+        self.sent += 1
+        if was_refused:
+            self._log.info("token is accepted again")
+            self._lane.look_again()
+
+    def body(self):
+        """The fields of contract D2, with what this board knows."""
+        battery, recorder, store, quota = self._parts
+        body = {"pending_recordings": store.waiting, "connection_type": ["wifi"]}
+        body["device_state"] = self._state(recorder, quota)
+        flags = _FLAG_WIFI
+        percent = battery.percent()
+        if percent is not None:
+            body["battery_percent"] = percent
+            if percent < _LOW_BATTERY_PCT:
+                flags |= _FLAG_LOW_BATTERY
+        if battery.is_charging():
+            flags |= _FLAG_CHARGING
+        if quota.used_pct() > _FULL_PCT:
+            flags |= _FLAG_STORAGE_FULL
+        if self._lane.in_hand:
+            flags |= _FLAG_SYNC
+        room = quota.as_dict()
+        body["storage_total_mb"] = room["total_kb"] // 1024
+        body["storage_used_mb"] = (room["total_kb"] - room["free_kb"]) // 1024
+        body["flags"] = flags
+        return body
+
+    def _state(self, recorder, quota):
+        if recorder.reason.code == "storage_full":
+            return "storageFull"
+        if recorder.reason.code in ("storage_failed", "microphone_failed"):
+            return "error"
+        if recorder.is_recording():
+            return "recording"
+        return "uploading" if self._lane.in_hand else "idle"
+
+    def as_dict(self):
+        return {"sent": self.sent, "failed": self.failed}

@@ -1,0 +1,49 @@
+"""The status document: the one place where the device's state is put into words. Invents nothing.
+
+It is the answer of the `status` command, and what heartbeat, indicator and tools show. Each part
+comes from the owner of that state; plain values only, never a secret or a URL.
+"""
+
+from device.compat import mem_free_bytes
+
+VERSION = 1
+
+
+class Status:
+    """parts: dict of name -> as_dict function; system: port."""
+
+    def __init__(self, system, parts):
+        self._system = system
+        self._parts = parts
+
+    def document(self):
+        document = {
+            "status": VERSION,
+            "device": self._system.device_id,
+            "firmware": self._system.firmware_version,
+            "reset_cause": self._system.reset_cause(),
+            "heap_free_bytes": mem_free_bytes(),
+        }
+        for name in self._parts:
+            document[name] = self._parts[name]()
+        return document
+
+
+def queue_part(lane, backlog, store, recovery, http):
+    """The queue's part of the document, as a function."""
+
+    def as_dict():
+        part = lane.reason.as_dict()
+        part["waiting"] = store.waiting
+        part["in_hand"] = lane.in_hand
+        part["delivered"] = lane.delivered
+        part["set_aside"] = lane.set_aside
+        part["aside"] = backlog.aside
+        part["other_epoch"] = backlog.other_epoch
+        part["unreadable"] = backlog.unreadable + recovery.unreadable
+        part["repaired"] = recovery.repaired
+        part["connections_opened"] = http.connections_opened
+        part["bytes_sent"] = http.bytes_sent
+        return part
+
+    return as_dict

@@ -1,0 +1,76 @@
+"""The task table: starts every task, feeds the watchdog when all have checked in, resets on a
+surprise.
+
+A task says with check_in(within_ms) when it will be heard of again at the latest. One overdue task
+and the watchdog is no longer fed: the board resets, and the durable state goes on from there. A
+task that ends or raises is an event: it is logged with its traceback and the program is left
+(Fatal), because a half-deaf recorder is worse than a reset.
+"""
+
+import asyncio
+
+from device.compat import const, short_traceback, sleep_ms, ticks_add, ticks_diff, ticks_ms
+
+_FEED_MS = const(2_000)
+_FIRST_CHECK_IN_MS = const(120_000)
+_TRACEBACK_CHARS = const(600)
+
+
+class Supervisor:
+    """watchdog: port; limit_ms: its limit, above the longest legitimate blocking call."""
+
+    def __init__(self, watchdog, limit_ms, log):
+        self._watchdog = watchdog
+        self._limit_ms = limit_ms
+        self._log = log
+        self._table = []  # [name, run(check_in), task, due_ticks_ms]
+        self._failure = None
+        self._ended = asyncio.Event()
+
+    def add(self, name, run, may_end=False):
+        """run: coroutine function that takes check_in. may_end: its plain end is no surprise."""
+        self._table.append([name, run, may_end, None, 0])
+
+    async def run(self):
+        """Start all tasks; returns the name of the task that failed, after stopping the others."""
+        self._watchdog.start(self._limit_ms)
+        for row in self._table:
+            row[4] = ticks_add(ticks_ms(), _FIRST_CHECK_IN_MS)
+            row[3] = asyncio.create_task(self._guarded(row))
+        try:
+            while self._failure is None:
+                if self._all_alive():
+                    self._watchdog.feed()
+                await sleep_ms(_FEED_MS)
+        finally:
+            await self._stop()
+        return self._failure
+
+    async def _guarded(self, row):
+        def check_in(within_ms):
+            row[4] = ticks_add(ticks_ms(), within_ms)
+
+        try:
+            await row[1](check_in)
+            if row[2]:
+                row[4] = None
+                return
+            self._log.error("task ended task=%s", row[0])
+        except Exception as e:  # noqa: BLE001  the one boundary where a surprise may arrive
+            self._log.error("task failed task=%s", row[0])
+            self._log.error("%s", short_traceback(e)[-_TRACEBACK_CHARS:])
+        self._failure = row[0]
+
+    def _all_alive(self):
+        now = ticks_ms()
+        for row in self._table:
+            if row[4] is not None and ticks_diff(row[4], now) < 0:
+                self._log.error("task is overdue task=%s", row[0])
+                return False
+        return True
+
+    async def _stop(self):
+        for row in self._table:
+            if row[3] is not None:
+                row[3].cancel()
+        await sleep_ms(0)

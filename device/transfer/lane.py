@@ -1,0 +1,160 @@
+"""The one upload activity of the device: which clip, may it go now, and what an ending means.
+
+Endings of one attempt on a clip:
+    done            the clip is freed
+    Permanent       the clip is set aside with its reason
+    Transient       everyone waits (queue.waits)
+    NeedsOperator   everyone waits, and the cloud is asked rarely
+"""
+
+import asyncio
+import gc
+
+from device.compat import WAIT_ERRORS, const, wait_for_ms
+from device.errors import NeedsOperator, Permanent, Transient
+from device.reasons import LANE, Reason
+from device.store.clip import DONE, PARKED, QUARANTINED
+
+_PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
+_CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
+_LINK_CODES = ("dns_failed", "connect_failed", "connection_lost", "timeout")
+
+
+class Lane:
+    """backlog, waits: queue/; strategy: WholeFile; link: link.link.Link; settings: upload.*"""
+
+    def __init__(self, store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log):
+        self._store = store
+        self._backlog = backlog
+        self._waits = waits
+        self._strategy = strategy
+        self._cloud = cloud
+        self._link = link
+        self._clock = clock
+        self._clock_wait_ms = clock_wait_s * 1000
+        self._log = log
+        self._work = asyncio.Event()
+        self._pending_number = 0
+        self.reason = Reason(LANE, "starting", clock.uptime_ms)
+        self.in_hand = 0
+        self.delivered = 0
+        self.set_aside = 0
+
+    def notify(self):
+        """There may be work, or a wait may be over (clip closed, link up, new token)."""
+        self._work.set()
+
+    def look_again(self):
+        """What the wait was for has changed: end the cool-down."""
+        self._waits.cut_short()
+        self._backlog.rewind()
+        self._work.set()
+
+    async def run(self, check_in):
+        """Deliver for ever. check_in(within_ms): tells the supervisor that this task lives."""
+        while True:
+            check_in(600_000)
+            try:
+                await self._step()
+            except NeedsOperator as e:
+                # The medium itself (walking the queue): nothing can be sent from it now.
+                self._log.error("backlog unreadable %s", e)
+                await self._pause(_CHECK_MS)
+
+    async def _step(self):
+        code, left_ms = self._not_now()
+        if code:
+            self._set_reason(code, "", left_ms)
+            await self._pause(left_ms or _CHECK_MS)
+            return
+        clip = self._backlog.next()
+        if clip is None:
+            self._set_reason("nothing_to_send")
+            await self._pause(None)
+            return
+        if clip.state != DONE and self._waits_for_clock(clip):
+            self._set_reason("clock_wait", "", self._clock_wait_ms - self._clock.uptime_ms())
+            await self._pause(_CHECK_MS)
+            return
+        self._set_reason("sending", "clip=%d" % clip.number)
+        self.in_hand = clip.number
+        try:
+            if clip.state != DONE:
+                await self._strategy.advance(clip)
+            self._store.free(clip)
+            self._delivered(clip)
+        except Permanent as e:
+            self._aside(clip, e)
+        except NeedsOperator as e:
+            wait_s = self._waits.refused(e)
+            self._set_reason(e.code, e.detail, wait_s * 1000)
+            self._log.error("lane waits for somebody reason=%s wait_s=%d", e, wait_s)
+        except Transient as e:
+            self._failed(clip, e)
+        finally:
+            self.in_hand = 0
+            gc.collect()
+
+    def _not_now(self):
+        """(reason, ms until it is looked at again or 0), or (None, 0) if a clip may go."""
+        if not self._cloud.has_token():
+            return "no_token", 0
+        left_ms = self._waits.left_ms()
+        if left_ms:
+            return self._waits.code, left_ms
+        if not self._link.is_up():
+            return self._link.reason, 0
+        return None, 0
+
+    def _waits_for_clock(self, clip):
+        if not self._clock.may_still_learn(clip.record):
+            return False
+        return self._clock.uptime_ms() < self._clock_wait_ms
+
+    def _delivered(self, clip):
+        self.delivered += 1
+        self._pending_number = 0
+        self._waits.succeeded()
+        self._link.exchange_succeeded()
+        self._log.info(
+            "clip delivered clip=%d recording=%s sha256=%s",
+            clip.number,
+            clip.record.get("rid"),
+            clip.record.get("sha"),
+        )
+
+    def _failed(self, clip, e):
+        if e.code in _LINK_CODES:
+            self._link.exchange_failed()
+        else:
+            self._link.exchange_succeeded()
+        if e.code == "verification_pending" and clip.number != self._pending_number:
+            # Only this clip waits, for the cloud's hashing: the others go on.
+            self._pending_number = clip.number
+            self._backlog.let_pass(clip)
+            return
+        self._backlog.failed(clip)
+        wait_s = self._waits.failed(e)
+        self._set_reason(e.code, e.detail, wait_s * 1000)
+        self._log.warning("lane waits clip=%d reason=%s wait_s=%d", clip.number, e, wait_s)
+
+    def _aside(self, clip, e):
+        self._waits.succeeded()
+        state = PARKED if e.code in _PARKED_REASONS else QUARANTINED
+        self.set_aside += 1
+        self._log.error("clip set aside clip=%d reason=%s state=%s", clip.number, e, state)
+        self._store.save(clip, state=state, why=e.code, was=clip.state, said=e.detail[:48])
+
+    def _set_reason(self, code, detail="", left_ms=0):
+        again = self._clock.uptime_ms() + left_ms if left_ms > 0 else None
+        self.reason.set(code, detail, again)
+
+    async def _pause(self, limit_ms):
+        """Wait for an event, or until limit_ms is over (None: for an event alone, bounded by a
+        minute).
+        """
+        try:
+            await wait_for_ms(self._work.wait(), min(limit_ms or 60_000, 60_000))
+        except WAIT_ERRORS:
+            pass
+        self._work.clear()

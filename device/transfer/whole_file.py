@@ -1,0 +1,150 @@
+"""One clip from closed to done, as a whole file: create → URL → PUT → complete. Resumable at each
+state.
+
+The state in the record is written before the network step that depends on it:
+
+    closed → creating     create body and key are frozen on flash; from here on only these are sent
+    creating → created    the recording id is known
+    created → stored      storage has taken all bytes (2xx); their SHA-256 and size are kept
+    stored → completing   from here on only complete is sent, the same bytes each time
+    completing → done     the cloud's proof; only now may the flash be freed
+    completing → created  only if the cloud says integrity_failure: the bytes go up again
+
+A crash after any network step and before its record repeats that step with the same bytes; the
+one possible leftover is an empty pending recording, if the cloud ignores the Idempotency-Key.
+"""
+
+from binascii import crc32
+
+from device import codec
+from device.api import dialect
+from device.api.verdict import SetUpFault
+from device.compat import const, file_size, sleep_ms
+from device.errors import DeviceError, Permanent, Transient, UrlRefused
+from device.store.clip import CLOSED, COMPLETING, CREATED, CREATING, DONE, STORED
+from device.transfer.source import ClipSource
+
+_BODY_MAX_BYTES = const(2048)
+_POLL_FIRST_MS = const(1_000)
+_POLL_CAP_MS = const(10_000)
+_POLL_TOTAL_MS = const(120_000)
+_INTEGRITY_TRIES = const(3)
+
+
+class WholeFile:
+    """store, cloud, clock as in app.py; device_id and store_id make the clip's key unique."""
+
+    def __init__(self, store, cloud, clock, device_id, store_id, log):
+        self._store = store
+        self._cloud = cloud
+        self._clock = clock
+        self._device_id = device_id
+        self._store_id = store_id
+        self._log = log
+        self.sending_bytes = 0
+
+    async def advance(self, clip):
+        """Take clip as far as it goes: to `done`, or raise.
+
+        Raises Permanent (set aside), Transient, NeedsOperator (the lane waits).
+        """
+        if clip.state == CLOSED:
+            self._freeze(clip)
+        if clip.state == CREATING:
+            await self._create(clip)
+        while clip.state != DONE:
+            if clip.state == CREATED:
+                await self._upload(clip)
+            if clip.state == STORED:
+                self._store.save(clip, state=COMPLETING)
+            await self._complete(clip)
+
+    def _freeze(self, clip):
+        if file_size(clip.audio_path) < clip.record["bytes"]:
+            raise Permanent("file_missing", "file_bytes=%d" % file_size(clip.audio_path))
+        # A short tail of a longer take goes all the same: without it the conversation has a hole.
+        if clip.record["samples"] < clip.record["hz"] and clip.record["index"] == 0:
+            raise Permanent("too_short", "samples=%d" % clip.record["samples"])
+        key = "rec-%s-%s-%d" % (self._device_id, self._store_id, clip.number)
+        start_unix_ms = self._clock.start_unix_ms(clip.record)
+        body = dialect.create_body(clip, self._device_id, self._store_id, start_unix_ms)
+        frozen = key.encode() + b"\n" + body
+        self._store.write_body(clip, frozen)
+        self._store.save(clip, state=CREATING, body=crc32(frozen))
+
+    async def _create(self, clip):
+        frozen = self._store.read_body(clip, _BODY_MAX_BYTES)
+        if frozen is None or crc32(frozen) != clip.record.get("body"):
+            raise Permanent("damaged", "create body")
+        key, _, body = frozen.partition(b"\n")
+        rid = await self._cloud.create(body, key.decode())
+        self._store.save(clip, state=CREATED, rid=rid)
+        self._log.info("clip created clip=%d recording=%s", clip.number, rid)
+
+    async def _upload(self, clip):
+        source = ClipSource(clip, self._codec_of(clip))
+        self.sending_bytes = source.length
+        try:
+            try:
+                await self._put(clip, source)
+            except UrlRefused as e:
+                # Expired, or signed for something else: one fresh URL at once, then the lane
+                # waits.
+                self._log.info("upload url refused clip=%d %s", clip.number, e.detail)
+                try:
+                    await self._put(clip, source)
+                except SetUpFault as e:
+                    raise Permanent("refused", e.detail)
+            if not source.is_intact():
+                raise Permanent("damaged", "crc of the stored frames")
+        except OSError as e:
+            raise Permanent("damaged", "read errno=%s" % e.errno)
+        finally:
+            source.close()
+            self.sending_bytes = 0
+        self._store.save(clip, state=STORED, sha=source.sha256_hex, size=source.length)
+
+    async def _put(self, clip, source):
+        record = clip.record
+        content_type = self._codec_of(clip).content_type
+        url, headers, _ = await self._cloud.upload_url(record["rid"], content_type, source.length)
+        try:
+            await self._cloud.put(url, headers, source)
+        except DeviceError as e:
+            if e.code == "damaged":
+                raise Permanent("damaged", e.detail)
+            raise
+
+    async def _complete(self, clip):
+        record = clip.record
+        waited_ms = 0
+        pause_ms = _POLL_FIRST_MS
+        while True:
+            outcome = await self._cloud.complete(record["rid"], record["sha"])
+            if outcome != dialect.PENDING:
+                break
+            if waited_ms >= _POLL_TOTAL_MS:
+                raise Transient("verification_pending", "polled=%ds" % (waited_ms // 1000))
+            await sleep_ms(pause_ms)
+            waited_ms += pause_ms
+            pause_ms = min(2 * pause_ms, _POLL_CAP_MS)
+        if outcome == dialect.PROOF:
+            self._store.save(clip, state=DONE)
+        elif outcome == dialect.INTEGRITY:
+            tries = record.get("tries", 0) + 1
+            if tries >= _INTEGRITY_TRIES:
+                raise Permanent("integrity_failure", "tries=%d" % tries)
+            self._log.warning("integrity failure clip=%d tries=%d", clip.number, tries)
+            self._store.save(clip, state=CREATED, tries=tries)
+        else:
+            # An earlier answer may have been lost: once more later, then somebody must look.
+            if record.get("late"):
+                raise Permanent("probably_uploaded")
+            self._store.save(clip, late=1)
+            raise Transient("bad_answer", "complete refused, asked again later")
+
+    def _codec_of(self, clip):
+        try:
+            return codec.by_name(clip.record["codec"], clip.record["hz"])
+        except ValueError:
+            raise Permanent("damaged", "codec " + clip.record["codec"])

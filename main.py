@@ -1,0 +1,38 @@
+# Builds the board's ports and runs the recorder. An exception ends in a reset, Ctrl-C in the REPL.
+import gc
+import sys
+
+
+def read_config():
+    """The bytes of config.json beside this file, or None."""
+    try:
+        with open("config.json", "rb") as f:
+            return f.read()
+    except OSError:
+        return None
+
+
+def main():
+    if hasattr(gc, "threshold"):
+        # Without it the loading of modules leaves its garbage all over the heap, and what stays is
+        # scattered between: a file's 4 KiB cache then finds no room in a heap that is half empty.
+        gc.threshold(4096)
+    if sys.platform == "esp32":
+        from device.hal.esp32.board import build
+    else:
+        from device.hal.sim.board import build
+    from device import app
+    from device.compat import short_traceback
+
+    board = build()
+    try:
+        failed_task = app.run(board, read_config())
+        board.system.log_sink("E reset because task=%s ended" % failed_task)
+    except Exception as e:
+        board.system.log_sink("E reset because of an exception")
+        board.system.log_sink(short_traceback(e))
+    board.system.reset()
+
+
+if __name__ == "__main__":
+    main()

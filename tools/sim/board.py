@@ -1,0 +1,195 @@
+"""A virtual recorder as a process: its folder, its power, its console.
+
+board.json (read by device/hal/sim/board.py):
+    device_id, flash_kb, rate_hz      the board             wifi      network name -> password
+    audio   raw 16-bit mono samples   what is heard         hosts     name -> address
+    speed   times real time, 0: as fast as it is taken      control   [address, port] of our end
+    rtc     "host" or "unset"                               cause     reset cause of this start
+Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+from tools.sim.build import ROOT, build
+from tools.sim.control import ControlServer
+
+RESET_EXIT_CODE = 3
+MAX_RESETS = 20
+SSID = "bench"
+WIFI_PASSWORD = "bench-password"
+
+
+class BoardError(Exception):
+    """One sentence for the person at the simulator."""
+
+
+def find_micropython() -> str | None:
+    """The unix port: $MICROPYTHON, or the one of our own environment; None where there is none."""
+    named = os.environ.get("MICROPYTHON")
+    if named:
+        return named
+    return shutil.which("micropython", path=str(pathlib.Path(sys.executable).parent))
+
+
+class VirtualBoard:
+    """folder: the board's own, kept over power cuts. engine: "micropython" or "cpython"."""
+
+    def __init__(self, folder: pathlib.Path, engine: str = "micropython", heap_kb: int = 256):
+        self.folder = folder
+        self.engine = engine
+        self.heap_kb = heap_kb
+        folder.mkdir(parents=True, exist_ok=True)
+        self.control = ControlServer()
+        self.resets: list[str] = []
+        self._process: subprocess.Popen | None = None
+        self._spec: dict = {}
+        self._power = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def equip(
+        self,
+        *,
+        audio: pathlib.Path,
+        rate_hz: int,
+        speed: int,
+        hosts: dict[str, str],
+        root_der: bytes,
+        config: dict,
+        token: str | None,
+        device_id: str = "sim-0001",
+        flash_kb: int = 16384,
+        rtc: str = "unset",
+    ) -> None:
+        """Write everything the board carries. May be called again between starts."""
+        self._spec = {
+            "device_id": device_id,
+            "flash_kb": flash_kb,
+            "rate_hz": rate_hz,
+            "audio": str(audio),
+            "speed": speed,
+            "wifi": {SSID: WIFI_PASSWORD},
+            "hosts": hosts,
+            "control": list(self.control.address),
+            "rtc": rtc,
+        }
+        (self.folder / "root.der").write_bytes(root_der)
+        (self.folder / "config.json").write_text(json.dumps(config))
+        self.provision(token)
+
+    def provision(self, token: str | None, epoch: int = 1) -> None:
+        """Put the device token and the Wi-Fi password into the secrets store."""
+        path = self.folder / "secrets.json"
+        tree = {"values": {}, "counters": {}}
+        if path.exists():
+            tree = json.loads(path.read_text())
+        tree["values"]["wifi:" + SSID] = WIFI_PASSWORD
+        tree["values"].pop("token", None)
+        if token:
+            tree["values"]["token"] = token
+        tree["counters"]["epoch"] = epoch
+        descriptor = os.open(path.with_suffix(".tmp"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as f:
+            json.dump(tree, f)
+        os.replace(path.with_suffix(".tmp"), path)
+
+    def start(self, cause: str = "power_on") -> None:
+        """Switch the power on."""
+        self._spec["cause"] = cause
+        (self.folder / "board.json").write_text(json.dumps(self._spec))
+        self.control.forget_feeds()
+        self._process = subprocess.Popen(
+            self.command_line(),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=(self.folder / "serial.log").open("ab"),
+            stderr=subprocess.STDOUT,
+            env=self._environment(),
+            start_new_session=True,  # Ctrl-C is ours to answer
+        )
+        self._power.set()
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch, daemon=True)
+            self._watcher.start()
+
+    def command_line(self) -> list[str]:
+        start = str(ROOT / "tools" / "sim" / "start.py")
+        if self.engine == "cpython":
+            return [sys.executable, start, str(ROOT)]
+        micropython = find_micropython()
+        if micropython is None:
+            raise BoardError("There is no micropython here: set MICROPYTHON or use ENGINE=cpython.")
+        code = build(ROOT / "build" / "device")
+        return [micropython, "-X", f"heapsize={self.heap_kb}K", start, str(code)]
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        return kept | {"MICROPYPATH": ".frozen", "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def kill(self) -> None:
+        """Pull the power: kill -9."""
+        self._power.clear()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        """Power off for good, and close our end."""
+        self.kill()
+        self.control.close()
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def command(self, do: str, timeout_s: float = 10.0, **values) -> dict:
+        """Send a command and return its answer. Raises BoardError if there is none in time."""
+        try:
+            return self.control.command(do, timeout_s, **values)
+        except TimeoutError:
+            raise BoardError(
+                f"The board did not answer {do!r} within {timeout_s:g} s; "
+                f"its last words are in {self.folder / 'serial.log'}."
+            ) from None
+
+    def status(self) -> dict:
+        return self.command("status")
+
+    def serial(self) -> str:
+        path = self.folder / "serial.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def _watch(self) -> None:
+        """Be the board's watchdog and its reset line."""
+        while True:
+            self._power.wait()
+            time.sleep(0.05)
+            process = self._process
+            code = process.poll()
+            if code is None:
+                if self.control.is_starved():
+                    process.kill()
+                    process.wait()
+                    self._restart("watchdog")
+            elif self._power.is_set() and process is self._process:
+                self._restart("reset" if code == RESET_EXIT_CODE else f"exit code {code}")
+
+    def _restart(self, cause: str) -> None:
+        if not self._power.is_set():
+            return
+        self.resets.append(cause)
+        if len(self.resets) > MAX_RESETS:
+            self._power.clear()
+            return
+        time.sleep(0.2)
+        if self._power.is_set():
+            self.start(cause if cause in ("watchdog", "reset") else "unknown")

