@@ -1,4 +1,4 @@
-"""Make the project's own .venv from the pinned requirements, with nothing but the standard library.
+"""Make the project's own .venv from the pinned requirements; needs the standard library only.
 
 Run by the Makefile before everything else. It does nothing when the environment already fits: the
 marker file holds the hash of the lists it was made from. `uv` is used where it is present.

@@ -94,7 +94,8 @@ class VirtualBoard:
         if token:
             tree["values"]["token"] = token
         tree["counters"]["epoch"] = epoch
-        descriptor = os.open(path.with_suffix(".tmp"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        descriptor = os.open(path.with_suffix(".tmp"), flags, 0o600)
         with os.fdopen(descriptor, "w") as f:
             json.dump(tree, f)
         os.replace(path.with_suffix(".tmp"), path)
@@ -124,7 +125,7 @@ class VirtualBoard:
             return [sys.executable, start, str(ROOT)]
         micropython = find_micropython()
         if micropython is None:
-            raise BoardError("There is no micropython here: set MICROPYTHON or use ENGINE=cpython.")
+            raise BoardError("There is no micropython: set MICROPYTHON, or use ENGINE=cpython.")
         code = build(ROOT / "build" / "device")
         return [micropython, "-X", f"heapsize={self.heap_kb}K", start, str(code)]
 

@@ -1,4 +1,6 @@
-"""The device's code as a board carries it: .mpy made by mpy-cross, boot.py and main.py as they are."""
+"""The device's code as a board carries it: .mpy made by mpy-cross, boot.py and main.py as they
+are.
+"""
 
 import hashlib
 import pathlib
@@ -8,7 +10,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE_FILES = ("boot.py", "main.py")
-# The unix port runs native code of its own machine only; elsewhere viper modules fall to their twin.
+# The unix port runs native code of its own machine only; elsewhere viper falls to its plain twin.
 HOST_ARCH = "x64"
 
 

@@ -1,4 +1,4 @@
-# What a board's start-up does: boot.py, then main.py, each as the main program. Runs on the engine.
+# What a board's start-up does: boot.py, then main.py, each as the main program.
 import sys
 
 code = sys.argv[1]

@@ -2,10 +2,11 @@
 steered.
 """
 
+import asyncio
 import sys
 import time
 
-from device.compat import ThreadSafeFlag, ticks_diff, ticks_ms
+from device.compat import ticks_diff, ticks_ms
 
 FIRMWARE_VERSION = "0.1.0"
 # A floor for every believable time: 2026-11-01. A release sets it to its own build time.
@@ -95,14 +96,19 @@ class Battery:
 
 
 class Button:
+    """Pressed from within the loop, so an Event does. (While a ThreadSafeFlag is waited for, each
+    turn of the unix port's loop sleeps a millisecond: extmod/modselect.c polls it by the clock.)
+    """
+
     def __init__(self):
-        self._flag = ThreadSafeFlag()
+        self._event = asyncio.Event()
 
     def press(self):
-        self._flag.set()
+        self._event.set()
 
     async def pressed(self):
-        await self._flag.wait()
+        await self._event.wait()
+        self._event.clear()
 
 
 class Indicator:

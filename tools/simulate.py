@@ -1,0 +1,234 @@
+"""Run the main job on a laptop: a virtual recorder hears speech and delivers it, with proof.
+
+    make simulate                     the sample speech, on MicroPython's unix port
+    make simulate AUDIO=my.wav        any PCM WAV
+    make simulate ENGINE=cpython      the same device code under CPython
+    make simulate ARGS="--speed 1"    in real time
+
+Exit 0 only if every clip is proved: its hash the same on the device, in storage and at the cloud,
+its samples those that the microphone handed over, and the flash free again.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import pathlib
+import shutil
+import signal
+import sys
+import time
+
+import numpy as np
+from rich.console import Console
+
+from tools.cloud import Cloud, CloudError
+from tools.sim import proof
+from tools.sim.audio import SAMPLE, AudioError, read_samples
+from tools.sim.board import SSID, BoardError, VirtualBoard, find_micropython
+from tools.sim.build import ROOT, BuildError
+from tools.sim.progress import Progress
+
+FOLDER = ROOT / "build" / "simulate"
+SAMPLE_REPEATS = 3  # 25 s of speech: three times over it makes several clips
+IDLE_LIMIT_S = 60.0  # without any progress for so long the run has failed
+
+
+class SimulationError(Exception):
+    """One sentence for the person who typed make simulate."""
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make simulate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--audio", type=pathlib.Path, help="PCM WAV to hear (default: the sample)")
+    parser.add_argument("--engine", choices=("micropython", "cpython"), help="what runs device/")
+    parser.add_argument("--speed", type=int, default=0, help="times real time; 0: as it can")
+    parser.add_argument("--rate", type=int, default=16000, help="samples a second")
+    parser.add_argument("--clip-length", type=int, default=30, help="seconds a clip (30-3600)")
+    parser.add_argument("--heap", type=int, default=256, help="KiB of heap on the unix port")
+    parser.add_argument("--generation", choices=("d1", "d2", "s"), default="s")
+    parser.add_argument("--api-port", type=int, default=0, help="port of the API (0: a free one)")
+    parser.add_argument("--storage-port", type=int, default=0, help="port of storage")
+    parser.add_argument("--storage-endpoint", help="an S3 server of your own in place of Swift")
+    return parser.parse_args(argv)
+
+
+@contextlib.contextmanager
+def only_one_at_a_time():
+    """Hold the work folder. Raises SimulationError if another simulation has it."""
+    FOLDER.parent.mkdir(exist_ok=True)
+    with (FOLDER.parent / "simulate.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SimulationError(
+                "Another simulation runs in this checkout: wait for its end, or stop it."
+            ) from None
+        yield
+
+
+def choose_engine(wanted: str | None, console: Console) -> str:
+    if wanted == "cpython" or find_micropython():
+        return wanted or "micropython"
+    if wanted:
+        raise SimulationError(
+            "There is no MicroPython unix port for this platform: "
+            "set MICROPYTHON=/path/to/micropython, or use ENGINE=cpython."
+        )
+    console.print("No MicroPython unix port for this platform: CPython runs the device code.")
+    return "cpython"
+
+
+def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
+    """config.json of the virtual recorder."""
+    return {
+        "recording": {
+            "mode": "button",
+            "clip_length_s": options.clip_length,
+            "rate_hz": options.rate,
+        },
+        "wifi": {"networks": [SSID]},
+        "cloud": {"api_url": cloud.api_origin, "heartbeat_s": 60},
+        "upload": {"retry_first_s": 1, "retry_cap_s": 30},
+        "clock": {"ntp_server": f"ntp.bota.test:{cloud.ntp_address[1]}", "wait_s": 10},
+    }
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    repeat = 1 if options.audio else SAMPLE_REPEATS
+    samples = read_samples(options.audio or SAMPLE, options.rate, repeat)
+    engine = choose_engine(options.engine, console)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    (FOLDER / "heard.pcm").write_bytes(samples.tobytes())
+    started_s = time.monotonic()
+    with Cloud.start(
+        FOLDER / "cloud",
+        generation=options.generation,
+        api_port=options.api_port,
+        storage_port=options.storage_port,
+        storage_endpoint=options.storage_endpoint,
+    ) as cloud:
+        _, token = cloud.register_recorder("SIM-0001", end_user="Simulator")
+        console.print(
+            f"recorder  {FOLDER / 'board'} ({engine}"
+            + (f", heap {options.heap} KiB)" if engine == "micropython" else ")")
+        )
+        console.print(f"cloud     {cloud.api_origin}\nstorage   {cloud.storage_origin}")
+        board = VirtualBoard(FOLDER / "board", engine, options.heap)
+        try:
+            board.equip(
+                audio=FOLDER / "heard.pcm",
+                rate_hz=options.rate,
+                speed=options.speed,
+                hosts=cloud.hosts,
+                root_der=cloud.ca_der,
+                config=device_config(cloud, options),
+                token=token,
+                # Room for it all, so that a slow cloud cannot stop a fast recording.
+                flash_kb=max(4096, (2 * len(samples) // 1024 + 2048) // 4 * 5 // 4 * 4),
+            )
+            board.start()
+            record_and_deliver(board, len(samples), options.rate, console)
+        finally:
+            board.stop()
+        return judge(cloud, board, samples, started_s, console)
+
+
+def record_and_deliver(board: VirtualBoard, samples: int, rate_hz: int, console: Console) -> None:
+    """Press the button, wait until all was heard, press again, wait until all is delivered."""
+    board.command("press")
+    pressed_again = False
+    with Progress(console, samples / rate_hz) as progress:
+        last_change_s, last = time.monotonic(), None
+        while True:
+            status = board.status()
+            recorder, queue = status["recorder"], status["queue"]
+            progress.show(recorder["take_samples"] / rate_hz, status)
+            if not pressed_again and board.control.has_event("microphone_end"):
+                board.command("press")
+                pressed_again = True
+            elif pressed_again and recorder["code"] == "idle":
+                if queue["code"] == "nothing_to_send" and queue["waiting"] == 0:
+                    return
+            now = (recorder["take_samples"], queue["delivered"], queue["bytes_sent"])
+            if now != last:
+                last_change_s, last = time.monotonic(), now
+            if board.resets:
+                raise SimulationError(f"The board was reset ({board.resets[0]}): {why(board)}")
+            if time.monotonic() - last_change_s > IDLE_LIMIT_S:
+                raise SimulationError(
+                    f"Nothing moved for {IDLE_LIMIT_S:.0f} s: recorder {recorder['code']}, "
+                    f"queue {queue['code']} {queue.get('detail', '')}; "
+                    f"see {board.folder / 'serial.log'}."
+                )
+            time.sleep(0.1)
+
+
+def why(board: VirtualBoard) -> str:
+    """The board's last words."""
+    lines = [line for line in board.serial().splitlines() if line.strip()]
+    return f"{lines[-1] if lines else 'it said nothing'}; see {board.folder / 'serial.log'}."
+
+
+def judge(cloud, board, samples: np.ndarray, started_s: float, console: Console) -> int:
+    proofs = proof.collect(cloud, board.serial())
+    truth = np.frombuffer((board.folder / "truth.pcm").read_bytes(), "<i2")
+    missing = proof.compare_with_truth(proofs, truth)
+    faults = [f"clip {p.number}: {fault}" for p in proofs for fault in p.faults]
+    if not np.array_equal(truth, samples):
+        faults.append("the microphone did not hand over what the file holds")
+    if missing:
+        faults.append(f"{missing} samples are missing")
+    leftovers = proof.flash_leftovers(board.folder)
+    if leftovers:
+        faults.append(f"the flash still holds {', '.join(leftovers[:5])}")
+    console.print(proof.table(proofs))
+    show_words(cloud, proofs, console)
+    seconds = sum(p.seconds for p in proofs)
+    if faults or not proofs:
+        for fault in faults or ["no clip arrived"]:
+            console.print(f"[red]FAILED[/red] {fault}")
+        return 1
+    console.print(
+        f"[green]PROVED[/green] {len(proofs)} clips, {seconds:.1f} s of audio delivered once, "
+        f"flash free again, in {time.monotonic() - started_s:.1f} s"
+    )
+    return 0
+
+
+def show_words(cloud, proofs: list[proof.ClipProof], console: Console) -> None:
+    """What was said, where the cloud can hear (make asr)."""
+    import importlib.util
+
+    if importlib.util.find_spec("pocketsphinx") is None:
+        return
+    with cloud.operator() as operator:
+        for p in proofs:
+            answer = operator.post("/transcriptions", json={"recording_id": p.recording}).json()
+            deadline = time.monotonic() + 60 + 2 * p.seconds
+            while answer["status"] in ("pending", "processing") and time.monotonic() < deadline:
+                time.sleep(0.3)
+                answer = operator.get(f"/transcriptions/{answer['id']}").json()
+            words = answer.get("full_text") or answer.get("text") or f"({answer['status']})"
+            console.print(f"clip {p.number} said: [italic]{words}[/italic]")
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = arguments(argv)
+    console = Console(highlight=False)
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    try:
+        with only_one_at_a_time():
+            return run(options, console)
+    except (AudioError, BoardError, BuildError, CloudError, SimulationError) as error:
+        print(f"simulate: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nsimulate: stopped; nothing is left running.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
