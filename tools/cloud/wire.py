@@ -1,0 +1,56 @@
+"""One side of one HTTP/1.1 connection: an h11 state machine joined to an asyncio stream."""
+
+import asyncio
+import socket
+import struct
+
+import h11
+
+_READ_BYTES = 64 * 1024
+_CLOSE_S = 1.0
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds
+
+
+class Wire:
+    """Events in and out. Nothing of a body is kept: one read's worth at a time."""
+
+    def __init__(self, role, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
+        self.http = h11.Connection(role)
+        self._reader = reader
+        self._writer = writer
+
+    async def receive(self):
+        """The next h11 event; ConnectionClosed at the end.
+
+        Raises h11.RemoteProtocolError for what is not HTTP or ends in the middle of a message, and
+        OSError when the connection breaks. A cancelled receive loses nothing.
+        """
+        while True:
+            event = self.http.next_event()
+            if event is not h11.NEED_DATA:
+                return event
+            self.http.receive_data(await self._reader.read(_READ_BYTES))
+
+    async def send(self, event) -> None:
+        """Send one event; waits while the other side is slower than we are."""
+        data = self.http.send(event)
+        if data:
+            self._writer.write(data)
+            await self._writer.drain()
+
+    def reset(self) -> None:
+        """Break the connection with a TCP reset, as a crashed server or a middlebox does."""
+        sock = self._writer.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._writer.transport.abort()
+
+    async def close(self) -> None:
+        """End the connection in order. Safe to call again, and on a broken connection."""
+        self._writer.close()
+        try:
+            # Not wait_for: that of Python 3.11 can lose the cancellation of this task.
+            async with asyncio.timeout(_CLOSE_S):
+                await self._writer.wait_closed()
+        except (OSError, TimeoutError):
+            self._writer.transport.abort()
