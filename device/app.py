@@ -99,6 +99,7 @@ class App:
         self.lane = lane = Lane(
             store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log
         )
+        clock.on_set = lane.notify  # a clip may wait for the time
         self.recorder = recorder = Recorder(
             board.microphone,
             buffers,

@@ -9,8 +9,8 @@ States: idle → recording → idle, and idle with a reason where recording is n
 import asyncio
 
 from device.compat import WAIT_ERRORS, const, sleep_ms, wait_for_ms
-from device.errors import DeviceError
-from device.reasons import RECORDER, Reason
+from device.errors import DeviceError, Transient
+from device.reasons import RECORDER, Reason, is_reason
 
 _CHECK_MS = const(5_000)
 _RESUME_MS = const(10_000)  # how often continuous mode tries again after the medium failed
@@ -71,7 +71,9 @@ class Recorder:
                 continue
             try:
                 await self._record_take(check_in)
-            except DeviceError as e:
+            except (DeviceError, MemoryError) as e:
+                if not isinstance(e, DeviceError):
+                    e = Transient("low_memory")
                 self._end_after_failure(e)
                 if not self._is_continuous:
                     self._wanted = False
@@ -177,7 +179,7 @@ class Recorder:
 
     def _end_after_failure(self, e):
         """The medium or the microphone failed: keep what is safe, say why, stay alive."""
-        code = e.code if e.code in RECORDER else "storage_failed"
+        code = e.code if is_reason(RECORDER, e.code) else "storage_failed"
         self._log.error("recording ended reason=%s", e)
         if self._clip is not None:
             try:

@@ -33,6 +33,7 @@ class Clock:
         self._offset_ms = None
         self.state = UNKNOWN
         self.uncertainty_ms = None
+        self.on_set = None  # called when the time becomes known or steps
 
     def attach(self, slots):
         """Use the boots table of the mounted medium. An unreadable one is as good as none."""
@@ -80,6 +81,8 @@ class Clock:
             )
             self._port.set_rtc(unix_ms // 1000)
             self._keep_offset()
+            if self.on_set:
+                self.on_set()
         return True
 
     def witness_date(self, text):

@@ -7,7 +7,7 @@ lane, and survives a reboot. A success clears it at once.
 """
 
 from device.compat import const
-from device.reasons import LANE
+from device.reasons import LANE, is_reason
 
 _JITTER_PCT = const(50)  # a wait of w becomes w to 1.5 w
 _OPERATOR_FIRST_S = const(900)  # 401, bad certificate: asked rarely, quarter-hourly to hourly
@@ -39,7 +39,7 @@ class Waits:
         failures, until_unix_s, wait_s = (kept.get(k) for k in ("failures", "until", "wait_s"))
         if isinstance(failures, int) and isinstance(wait_s, int) and failures > 0:
             self.failures = min(failures, 20)
-            if kept.get("code") in LANE:
+            if is_reason(LANE, kept.get("code")):
                 self.code = kept["code"]
             now = self._clock.unix_s()
             if isinstance(until_unix_s, int) and now is not None:

@@ -91,6 +91,8 @@ class Lane:
             self._log.error("lane waits for somebody reason=%s wait_s=%d", e, wait_s)
         except Transient as e:
             self._failed(clip, e)
+        except MemoryError:
+            self._failed(clip, Transient("low_memory"))
         finally:
             self.in_hand = 0
             gc.collect()

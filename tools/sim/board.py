@@ -33,6 +33,8 @@ class BoardError(Exception):
 def find_micropython() -> str | None:
     """The unix port: $MICROPYTHON, or the one of our own environment; None where there is none."""
     named = os.environ.get("MICROPYTHON")
+    if named and shutil.which(named) is None:
+        raise BoardError(f"MICROPYTHON names {named}, which is no program that can be run.")
     if named:
         return named
     return shutil.which("micropython", path=str(pathlib.Path(sys.executable).parent))

@@ -161,10 +161,11 @@ def table(proofs: list[ClipProof]) -> Table:
     """The proof table, one row a clip."""
     view = Table(
         title="Proof, one row a clip",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
         caption="SHA-256: the same on the device, of the object in storage, and as the cloud "
         "verified it. Audio: decoded equals heard, sample for sample.",
     )
-    view.box = box.SIMPLE_HEAD
     for name in ("clip", "take", "seconds", "bytes"):
         view.add_column(name, justify="right", no_wrap=True)
     view.add_column("recording", no_wrap=True)

@@ -1,8 +1,8 @@
 """Storage port: VfsLfs2 on a block device in a file that counts its operations.
 
 CPython has no littlefs: there the medium is a folder, and files are synced to the host's disk.
-Mount options as on the board: readsize 1024 and lookahead 512 need 32 times fewer calls than the
-defaults (measured on the counting device).
+Mount options as on the board: readsize 512 and lookahead 512 need 16 times fewer calls
+than the defaults (measured on the counting device), and a file costs 2 KiB of heap.
 """
 
 import os
@@ -10,6 +10,7 @@ import os
 from device.compat import IS_MICROPYTHON, const
 
 _BLOCK_BYTES = const(4096)
+_ERASE_STEP_BYTES = const(1024)
 _EIO = const(-5)
 MOUNT_POINT = "/flash"
 
@@ -23,7 +24,7 @@ class BlockDevice:
 
     def __init__(self, path, blocks):
         self._blocks = blocks
-        self._erased = b"\xff" * _BLOCK_BYTES
+        self._erased = b"\xff" * _ERASE_STEP_BYTES
         self.fail_after = None
         self.reads = self.programs = self.erases = 0
         self.read_bytes = self.programmed_bytes = 0
@@ -72,7 +73,8 @@ class BlockDevice:
                 return _EIO
             self.erases += 1
             self._f.seek(argument * _BLOCK_BYTES)
-            self._f.write(self._erased)
+            for _ in range(_BLOCK_BYTES // _ERASE_STEP_BYTES):
+                self._f.write(self._erased)
         return 0
 
 
@@ -90,7 +92,7 @@ class FlashStorage:
 
         self.root = MOUNT_POINT
         self.device = BlockDevice(folder + "/flash.img", size_kb // 4)
-        options = {"readsize": 1024, "progsize": 32, "lookahead": 512}
+        options = {"readsize": 512, "progsize": 32, "lookahead": 512}
         try:
             volume = vfs.VfsLfs2(self.device, **options)
         except OSError:
