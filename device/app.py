@@ -92,7 +92,8 @@ class App:
             settings["upload.retry_first_s"], settings["upload.retry_cap_s"], clock, random_bits
         )
         waits.attach(Slots("lane1", state_path + "lane"))
-        backlog = Backlog(store, self._epoch, log)
+        recovery = Recovery(store, buffers.work, log, self._work_came)
+        backlog = Backlog(store, self._epoch, recovery.pend, log)
         strategy = WholeFile(
             store, cloud, clock, board.system.device_id, store_id(secrets, random_bits), log
         )
@@ -112,10 +113,9 @@ class App:
                 "is_continuous": settings["recording.mode"] == "continuous",
                 "boot": boot,
             },
-            {"epoch": self._epoch, "closed": lane.notify},
+            {"epoch": self._epoch, "closed": lane.notify, "torn": recovery.pend},
             log,
         )
-        recovery = Recovery(store, buffers.work, log, lane.notify)
         heartbeat = Heartbeat(
             cloud,
             lane,
@@ -140,18 +140,18 @@ class App:
             },
         )
         self.supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
-        for name, run, may_end in (
-            ("recorder", recorder.run, False),
-            ("button", self._button, False),
-            ("recovery", self._once(recovery.run), True),
-            ("link", link.run, False),
-            ("timekeeper", self._timekeeper.run, False),
-            ("lane", lane.run, False),
-            ("heartbeat", heartbeat.run, False),
-            ("indicator", indicator.run, False),
-            ("console", self._console, False),
+        for name, run in (
+            ("recorder", recorder.run),
+            ("button", self._button),
+            ("recovery", recovery.run),
+            ("link", link.run),
+            ("timekeeper", self._timekeeper.run),
+            ("lane", lane.run),
+            ("heartbeat", heartbeat.run),
+            ("indicator", indicator.run),
+            ("console", self._console),
         ):
-            self.supervisor.add(name, run, may_end)
+            self.supervisor.add(name, run)
 
     async def run(self):
         """Run until a task fails; returns its name. The caller resets the board."""
@@ -174,13 +174,8 @@ class App:
             self.http.close()
         self.lane.notify()
 
-    @staticmethod
-    def _once(run):
-        async def task(check_in):
-            check_in(3_600_000)
-            await run()
-
-        return task
+    def _work_came(self):
+        self.lane.notify()
 
     async def _button(self, check_in):
         while True:

@@ -40,6 +40,10 @@ if IS_MICROPYTHON:
         """Make what was written to f durable. On MicroPython flush is the sync."""
         f.flush()
 
+    def is_digits(text):
+        """True if text (str or bytes) is one or more of 0-9."""
+        return text.isdigit()
+
     def sync_folder(path):
         """Nothing to do: the file systems of MicroPython commit names with the file."""
 
@@ -95,6 +99,9 @@ else:
         with os.scandir(path) as entries:
             for entry in entries:
                 yield entry.name, entry.is_dir()
+
+    def is_digits(text):
+        return text.isascii() and text.isdigit()  # CPython also takes digits of other scripts
 
     def sync_file(f):
         f.flush()

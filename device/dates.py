@@ -4,6 +4,8 @@ ESP32).
 Formula: H. Hinnant, "chrono-compatible low-level date algorithms" (days from civil).
 """
 
+from device.compat import is_digits
+
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 
@@ -86,7 +88,7 @@ def parse_http_date(text):
 
 def _digits(text):
     # int() also takes "1_0", " 5 " and "-1".
-    if not text or len(text) > 4 or not text.isdigit():
+    if not text or len(text) > 4 or not is_digits(text):
         raise ValueError(text)
     return int(text)
 

@@ -7,7 +7,7 @@ import json
 
 from device.compat import const
 from device.dates import iso8601, parse_iso8601
-from device.errors import Transient, UrlRefused
+from device.errors import Permanent, Transient, UrlRefused
 
 PROOF = const(1)  # the cloud has the recording: free the flash
 PENDING = const(2)  # still hashing: the same request again (425)
@@ -104,7 +104,7 @@ def read_upload_url(response, asked_type):
             raise UrlRefused("url_refused", "header that is no text")
         if name.lower() in _NEVER_TO_STORAGE:
             continue
-        if len(headers) == _MAX_HEADERS or not _is_printable(name + value):
+        if len(headers) == _MAX_HEADERS or not _is_token(name) or not _is_printable(value):
             raise UrlRefused("url_refused", "header that cannot be sent")
         headers.append((name, value))
     expires = answer.get("expires_at")
@@ -114,7 +114,8 @@ def read_upload_url(response, asked_type):
 def read_completed(response, rid, sha256_hex):
     """PROOF, PENDING, INTEGRITY, NOT_PENDING, or None where api.verdict has to judge the status.
 
-    Raises Transient(bad_answer, portal) for a 2xx of another form: that is never proof.
+    Raises Transient(bad_answer, portal) for a 2xx of another form, Permanent(conflict) for another
+    hash: neither is proof.
     """
     status = response.status_code
     if status == 425:
@@ -123,7 +124,7 @@ def read_completed(response, rid, sha256_hex):
         code = error_code(response)
         if code == "integrity_failure":
             return INTEGRITY
-        return NOT_PENDING if code else None
+        return None if code is None else NOT_PENDING
     if status >= 300:
         return None
     answer = response.json()
@@ -136,18 +137,20 @@ def read_completed(response, rid, sha256_hex):
         raise Transient("bad_answer", "complete with status %s" % str(state)[:20])
     echoed = answer.get("content_sha256")
     if isinstance(echoed, str) and echoed.lower() != sha256_hex:
-        return INTEGRITY
+        # Only an explicit integrity_failure may cost a second upload: somebody must look.
+        raise Permanent("conflict", "the cloud names another hash")
     return PROOF
 
 
 def error_code(response):
-    """The stable code of an error answer in any of the envelopes seen, or "" (at most 40
-    chars).
+    """The stable code of an error answer in any of the envelopes seen (at most 40 characters).
+
+    "" for a JSON object without one; None for anything else: then it is not the API that speaks.
     """
     try:
         answer = response.json()
     except Transient:
-        return ""
+        return None
     error = answer.get("error", answer)
     if isinstance(error, str):
         return error[:40]
@@ -158,6 +161,14 @@ def error_code(response):
                 return code[:40]
     status = answer.get("status")
     return status[:40] if isinstance(status, str) else ""
+
+
+def _is_token(text):
+    """A header name (RFC 9110 5.6.2), of which the letters, digits, "-" and "_" are enough."""
+    for letter in text.lower():
+        if letter not in "abcdefghijklmnopqrstuvwxyz0123456789-_":
+            return False
+    return True
 
 
 def _is_printable(text):

@@ -5,7 +5,7 @@ The clip's errors set the clip aside, the lane's make everyone wait, the URL's a
 """
 
 from device.api.dialect import error_code
-from device.compat import const
+from device.compat import const, is_digits
 from device.dates import parse_http_date
 from device.errors import NeedsOperator, Permanent, Transient, UrlRefused
 
@@ -21,7 +21,7 @@ def raise_for_api(response, now_unix_s):
     if status < 300:
         return
     code = error_code(response)
-    detail = "status=%d %s" % (status, code)
+    detail = "status=%d %s" % (status, code or "")
     if status == 429:
         raise Transient("throttled", detail, retry_after_s(response, now_unix_s))
     if status in (401, 403):
@@ -30,9 +30,8 @@ def raise_for_api(response, now_unix_s):
         raise Transient("portal", detail)
     if status >= 500 or status in (408, 425):
         raise Transient("server_error", detail, retry_after_s(response, now_unix_s))
-    if not code:
-        # Not the API's envelope: some proxy or an outage speaks. That is nobody's fault but the
-        # way's.
+    if code is None:
+        # Not the API's JSON: some proxy or an outage speaks, and no clip is to blame.
         raise Transient("server_error", detail)
     if status == 404:
         raise Permanent("gone_in_cloud", detail)
@@ -45,9 +44,9 @@ def raise_for_storage(response, now_unix_s):
     if response.early and status < 300:
         raise Transient("bad_answer", "PUT answered before its end")
     if status < 300:
-        # Swift says text/html of its empty answer; a sign-in page has something to show.
-        if response.content and "html" in response.headers.get("content-type", ""):
-            raise Transient("portal", "PUT answered with a page")
+        # Storage answers a PUT with nothing, whatever type it names; a page shows something.
+        if response.content:
+            raise Transient("portal", "PUT answered with a body")
         return
     code = xml_code(response.content)
     detail = "PUT status=%d %s" % (status, code)
@@ -56,8 +55,12 @@ def raise_for_storage(response, now_unix_s):
     if status >= 500 and status != 501 or status in (408, 429) or code in _TEMPORARY_CODES:
         kind = "throttled" if status in (429, 503) or code == "SlowDown" else "server_error"
         raise Transient(kind, detail, retry_after_s(response, now_unix_s))
-    if status == 403 and (not code or code in _URL_CODES) or code in _URL_CODES:
+    if code in _URL_CODES or status == 403 and not code:
         raise UrlRefused("url_refused", detail)
+    if not code:
+        # Not S3: a sign-in page or a proxy stands in the way, and no clip is to blame.
+        is_portal = response.is_page() or status < 400 or status in (401, 407)
+        raise Transient("portal" if is_portal else "server_error", detail)
     # Signature, redirect, length rules: a fresh URL may help once, then somebody must look.
     raise SetUpFault("url_refused", detail)
 
@@ -89,16 +92,17 @@ def retry_after_s(response, now_unix_s):
         served_unix_s = now_unix_s
     text = headers.get("retry-after", "").strip()
     if text:
-        if text.isdigit():
+        if is_digits(text):
             return _bounded(int(text) if len(text) < 9 else MAX_RETRY_AFTER_S)
-        if _is_number(text):
-            return _MIN_RETRY_AFTER_S  # a fraction or a negative number
+        if _is_number(text):  # a fraction or a negative number
+            whole = text.partition(".")[0]
+            return _bounded(int(whole) + 1 if is_digits(whole) and len(whole) < 9 else 0)
         date = parse_http_date(text)
         if date is not None and served_unix_s is not None:
             return _bounded(date - served_unix_s)
         return None
     text = headers.get("x-ratelimit-reset", "").strip()
-    if text.isdigit() and len(text) < 12 and served_unix_s is not None:
+    if is_digits(text) and len(text) < 12 and served_unix_s is not None:
         return _bounded(int(text) - served_unix_s)
     return None
 
@@ -110,4 +114,4 @@ def _bounded(seconds):
 def _is_number(text):
     digits = text[1:] if text[:1] == "-" else text
     whole, _, fraction = digits.partition(".")
-    return whole.isdigit() and (not fraction or fraction.isdigit())
+    return is_digits(whole) and (not fraction or is_digits(fraction))

@@ -20,8 +20,8 @@ class Recorder:
     """microphone, store, quota, clock: the next stages; buffers: app.Buffers (ring, codec,
     encoded).
 
-    clip_samples: where a take is cut. epoch(): token epoch for new clips. closed(): called after
-    each closed clip. is_continuous: record whenever possible, without the button.
+    settings: clip_samples (where a take is cut), is_continuous, boot. callbacks: epoch() of new
+    clips, closed() after each, torn(number) for one that only recovery can close.
     """
 
     def __init__(self, microphone, buffers, store, quota, clock, settings, callbacks, log):
@@ -37,6 +37,7 @@ class Recorder:
         self._boot = settings["boot"]
         self._epoch = callbacks["epoch"]
         self._closed = callbacks["closed"]
+        self._torn = callbacks["torn"]
         self._log = log
         self._wanted = self._is_continuous
         self._change = asyncio.Event()
@@ -160,11 +161,13 @@ class Recorder:
         if start is not None:
             facts["start"] = start
         try:
+            if writer.has_failed:
+                raise Transient("storage_failed", "not all was written")
             size = self._codec.finish(self._out)
             writer.write(self._out[:size], 0)
             self._store.close(clip, writer, facts=self._codec.facts(), **facts)
         except DeviceError:
-            writer.abandon()
+            self._store.leave_open(writer)
             raise
         self._log.info(
             "clip closed clip=%d take=%d index=%d samples=%d bytes=%d last=%d",
@@ -182,10 +185,12 @@ class Recorder:
         code = e.code if is_reason(RECORDER, e.code) else "storage_failed"
         self._log.error("recording ended reason=%s", e)
         if self._clip is not None:
+            number = self._clip.number
             try:
                 self._finish_clip(is_last=True)
             except DeviceError as e:
-                self._log.error("clip left for recovery clip=%d reason=%s", self._store.highest, e)
+                self._log.error("clip left for recovery clip=%d reason=%s", number, e)
+                self._torn(number)
         self.reason.set(code, str(e.detail))
 
     async def _wait_for_block(self):

@@ -12,6 +12,7 @@ The codec port (every codec has this surface; memory is made once, in the constr
     finish(out) -> n         the held-back samples as a last, short frame
     facts() -> list of ints  what upload_header needs beside the number of samples
     upload_header(samples, facts, out) -> n    the true header, for the bytes that leave
+    fits(samples, size) -> bool      may a file of size bytes hold so many samples?
     await scan(f, size_bytes, work) -> (good_bytes, samples, crc32, facts)
                              after a power cut: where the last whole frame ends; yields often
 
@@ -61,6 +62,9 @@ class WavCodec:
     def upload_header(self, samples, facts, out):
         data_bytes = samples * _FRAME_BYTES
         return self._header(data_bytes + _HEADER_BYTES - 8, data_bytes, out)
+
+    def fits(self, samples, size_bytes):
+        return size_bytes == _HEADER_BYTES + samples * _FRAME_BYTES
 
     async def scan(self, f, size_bytes, work):
         """Every whole sample is good: PCM has nothing to check itself by."""

@@ -9,11 +9,11 @@ only.
 import asyncio
 import gc
 
-from device.compat import const, ticks_add, ticks_diff, ticks_ms
+from device.compat import const, is_digits, ticks_add, ticks_diff, ticks_ms
 from device.errors import DeviceError, Transient
 from device.http.guard import Guard
 from device.http.reader import Reader
-from device.http.response import read_response
+from device.http.response import read_head, read_response
 from device.http.url import split
 
 _CONNECT_MS = const(15_000)
@@ -128,13 +128,22 @@ class HttpClient:
 
     async def _exchange(self, kept, parts, method, headers, body, max_body_bytes):
         connection, reader = kept.connection, kept.reader
-        is_whole = await self._send(connection, reader, parts, method, headers, body)
+        early = None
+        try:
+            early = await self._send(connection, reader, parts, method, headers, body)
+        except Transient as e:
+            # The peer may have answered (413) and closed before all was sent.
+            if e.code != "connection_lost" or not reader.has_input():
+                raise
+            early = await read_head(reader)
+            if early is None:
+                raise e
         self._guard.arm(_ANSWER_MS, "answer")
-        response = await read_response(reader, max_body_bytes)
+        response = await read_response(reader, max_body_bytes, early)
         if response is None:
             return None
-        response.early = not is_whole
-        if not is_whole:
+        if early is not None:
+            response.early = True
             response.reusable = False
         now = ticks_ms()
         kept.idle_until_ticks_ms = ticks_add(now, _idle_ms(response.headers))
@@ -143,7 +152,7 @@ class HttpClient:
         return response
 
     async def _send(self, connection, reader, parts, method, headers, body):
-        """Send head and body; False if an answer came before the body was through."""
+        """Send head and body; returns the head of an answer that came before all was sent."""
         is_source = hasattr(body, "readinto")
         length = body.length if is_source else len(body)
         self._out_size = 0
@@ -157,14 +166,18 @@ class HttpClient:
         if not is_source:
             await self._put(connection, body)
             await self._flush(connection)
-            return True
+            return None
         body.rewind()
         left = length
         while left:
             if self._out_size == len(self._out):
                 await self._flush(connection)
                 if reader.has_input():
-                    return False
+                    early = await read_head(reader)
+                    if early is None:
+                        raise Transient("connection_lost", "closed in the body")
+                    if early.status_code >= 200:
+                        return early
             room = min(left, len(self._out) - self._out_size)
             n = body.readinto(self._out[self._out_size : self._out_size + room])
             if not n:
@@ -172,7 +185,7 @@ class HttpClient:
             self._out_size += n
             left -= n
         await self._flush(connection)
-        return True
+        return None
 
     async def _put(self, connection, data):
         offset = 0
@@ -196,6 +209,6 @@ def _idle_ms(headers):
     """How long the connection may wait for its next request: less than the server said."""
     for part in headers.get("keep-alive", "").split(","):
         name, _, digits = part.strip().partition("=")
-        if name == "timeout" and digits.isdigit() and len(digits) < 6:
+        if name == "timeout" and is_digits(digits) and len(digits) < 6:
             return min(_MAX_IDLE_MS, max(0, int(digits) * 1000 - 500))
     return _MAX_IDLE_MS

@@ -2,7 +2,7 @@
 
 import json
 
-from device.compat import const
+from device.compat import const, is_digits
 from device.errors import Transient
 
 _MAX_HEADERS = const(64)
@@ -35,9 +35,13 @@ class Response:
         self.reusable = False
         self.early = False  # it came before the request was through
 
+    def is_page(self):
+        """True if it is a page for people: a sign-in page, some proxy's error."""
+        return "html" in self.headers.get("content-type", "").lower()
+
     def json(self):
         """The body as an object; raises Transient(bad_answer) if it is anything else."""
-        if "html" in self.headers.get("content-type", ""):
+        if self.is_page():
             raise Transient("portal", "status=%d html" % self.status_code)
         content = bytes(self.content)
         # MicroPython's parser takes {"a":1] for whole: the last brace must at least be one.
@@ -52,27 +56,38 @@ class Response:
         return value
 
 
-async def read_response(reader, max_body_bytes, method="POST"):
-    """Read one final answer (1xx are passed over). None if the stream ended before its first byte.
+async def read_head(reader):
+    """Read one head, final or interim (1xx); None if the stream ended before its first byte.
 
-    Raises Transient(bad_answer, connection_lost). A body beyond max_body_bytes is bad_answer, but
-    for an error status (>= 300): there the body is left unread and the connection not reusable.
+    Raises Transient(bad_answer, connection_lost).
     """
-    while True:
-        reader.head_bytes = 0
-        line = await reader.line(first=True)
-        if line is None:
+    reader.head_bytes = 0
+    line = await reader.line(first=True)
+    if line is None:
+        return None
+    response = Response(_status(line), await _headers(reader))
+    response.reusable = _keeps_alive(line, response.headers)
+    return response
+
+
+async def read_response(reader, max_body_bytes, response=None):
+    """Read one final answer (1xx are passed over), or the rest of one whose head was read.
+
+    None if the stream ended before its first byte. Raises Transient(bad_answer, connection_lost).
+    A body beyond max_body_bytes is bad_answer, but for an error status (>= 300): there the body is
+    left unread and the connection not reusable.
+    """
+    while response is None or response.status_code < 200:
+        response = await read_head(reader)
+        if response is None:
             return None
-        response = Response(_status(line), await _headers(reader))
-        if response.status_code >= 200:
-            break
     try:
         whole = await _read_body(reader, response, max_body_bytes)
     except Transient:
         if response.status_code < 300:
             raise
         whole = False
-    response.reusable = whole and _keeps_alive(line, response.headers)
+    response.reusable = response.reusable and whole
     return response
 
 
@@ -100,7 +115,7 @@ def _status(line):
     if not line.startswith(b"HTTP/1.") or len(line) < 12 or line[8:9] != b" ":
         raise Transient("bad_answer", "not HTTP")
     digits = line[9:12]
-    if not digits.isdigit() or line[12:13] not in (b"", b" ") or digits < b"100":
+    if not is_digits(digits) or line[12:13] not in (b"", b" ") or digits < b"100":
         raise Transient("bad_answer", "status line")
     return int(digits)
 
@@ -128,7 +143,7 @@ async def _headers(reader):
 
 
 def _length(text):
-    if not text.isdigit() or len(text) > 10:
+    if not is_digits(text) or len(text) > 10:
         raise Transient("bad_answer", "content-length")
     return int(text)
 

@@ -2,6 +2,7 @@
 made.
 """
 
+from device.compat import is_digits
 from device.errors import UrlRefused
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -48,6 +49,6 @@ def _split_port(authority, default):
         raise UrlRefused("url_refused", "no host name")
     if not colon:
         return host, default
-    if not digits.isdigit() or len(digits) > 5 or not 0 < int(digits) < 65536:
+    if not is_digits(digits) or len(digits) > 5 or not 0 < int(digits) < 65536:
         raise UrlRefused("url_refused", "port")
     return host, int(digits)

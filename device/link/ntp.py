@@ -6,7 +6,7 @@ field that can betray a wrong answer is looked at.
 
 import struct
 
-from device.compat import const, ticks_diff, ticks_ms
+from device.compat import const, is_digits, ticks_diff, ticks_ms
 from device.errors import Transient
 
 _PORT = const(123)
@@ -51,6 +51,6 @@ async def ask(net, server, nonce):
     host, _, port = server.partition(":")
     sent_ticks_ms = ticks_ms()
     packet = await net.exchange_datagram(
-        host, int(port) if port.isdigit() else _PORT, question(nonce), _PACKET_BYTES
+        host, int(port) if is_digits(port) else _PORT, question(nonce), _PACKET_BYTES
     )
     return answer(packet, nonce, ticks_diff(ticks_ms(), sent_ticks_ms))

@@ -6,17 +6,20 @@ stays as it is. Clips set aside are passed over; those of another token epoch to
 """
 
 from device.compat import const
-from device.store.clip import ASIDE, OPEN
+from device.store.clip import ASIDE, DONE, OPEN
 
 _TRIES_IN_A_ROW = const(3)
 
 
 class Backlog:
-    """store: ClipStore; epoch(): the token epoch that clips must have to be sent now."""
+    """store: ClipStore; epoch(): the token epoch that clips must have to be sent now;
+    found_open(number): told of each clip that was left open (recovery may repair it).
+    """
 
-    def __init__(self, store, epoch, log):
+    def __init__(self, store, epoch, found_open, log):
         self._store = store
         self._epoch = epoch
+        self._found_open = found_open
         self._log = log
         self._passed = 0  # clips up to here had their turn in this pass
         self._in_hand = 0
@@ -28,9 +31,9 @@ class Backlog:
 
     def next(self):
         """The next Clip to work on, its record loaded, or None. Raises NeedsOperator (medium)."""
-        if not self._passed:
-            self._seen = [0, 0, 0]
         while True:
+            if not self._passed:
+                self._seen = [0, 0, 0]
             clip = self._store.after(self._passed)
             if clip is None:
                 self.aside, self.other_epoch, self.unreadable = self._seen
@@ -64,11 +67,15 @@ class Backlog:
 
     def _is_sendable(self, clip):
         if clip.record is None:
-            if clip.has_record_file():
-                self._seen[2] += 1
+            # Neither its record nor, so far, recovery could be read: it must not stop the others.
+            self._seen[2] += 1
             return False
         if clip.state == OPEN:
+            if clip.number != self._store.open_number:
+                self._found_open(clip.number)
             return False
+        if clip.state == DONE:
+            return True
         if clip.state in ASIDE:
             self._seen[0] += 1
             return False

@@ -45,7 +45,7 @@ class Waits:
             if isinstance(until_unix_s, int) and now is not None:
                 wait_s = min(wait_s, until_unix_s - now)
             # Without a clock nobody knows how long the power was off: the whole wait again.
-            self._wait(max(0, min(wait_s, _OPERATOR_CAP_S)))
+            self._wait(max(0, min(wait_s, max(self._cap_s, _OPERATOR_CAP_S))))
 
     def left_ms(self):
         return max(0, self.until_up_ms - self._clock.uptime_ms())
@@ -69,7 +69,9 @@ class Waits:
 
     def cut_short(self):
         """Something changed that the wait was for (a new token, the link): look again now."""
-        self.until_up_ms = 0
+        if self.left_ms():
+            self.until_up_ms = 0
+            self._keep(0)
 
     def _grow(self, first_s, cap_s, retry_after_s):
         wait_s = min(cap_s, first_s << min(self.failures, 16))

@@ -69,7 +69,7 @@ def next_number(root, after):
     """
     target = after + 1
     while target <= MAX_NUMBER:
-        found, target = _descend(root + "/clips", 0, target)
+        found, target = _descend(root + "/clips", 0, target, 0)
         if found is not None:
             return found
     return None
@@ -77,50 +77,74 @@ def next_number(root, after):
 
 def highest_number(root):
     """The largest clip number on the medium, 0 if there is none."""
-    return _highest(root + "/clips", 0)
+    return _highest(root + "/clips", 0, 0)
 
 
 def leaves(root, end):
-    """Yield (last number of the leaf, how many clips up to number end it holds), ascending."""
-    for top in _children(root + "/clips", 4):
-        for branch in _children("%s/clips/%04x" % (root, top), 2):
-            for leaf in _children("%s/clips/%04x/%02x" % (root, top, branch), 2):
+    """Yield (last number of the leaf, how many clips up to number end it holds), ascending.
+
+    Clips come and go between the steps: a folder that is gone counts as empty.
+    """
+    for top in _children_or_none(root + "/clips", 0):
+        for branch in _children_or_none("%s/clips/%04x" % (root, top), 1):
+            for leaf in _children_or_none("%s/clips/%04x/%02x" % (root, top, branch), 2):
+                prefix = (top << _BRANCH_BITS | branch) << _BRANCH_BITS | leaf
                 path = "%s/clips/%04x/%02x/%02x" % (root, top, branch, leaf)
-                seen = 0  # one bit a clip
-                for name, is_folder in list_dir(path):
-                    found = None if is_folder else parse_name(name)
-                    if found and found[0] <= end and found[1] in ("r0", "r1"):
-                        seen |= 1 << (found[0] & 7)
-                first = top << _TOP_SHIFT | branch << _SHIFTS[1] | leaf << _LEAF_BITS
-                yield first + 7, bin(seen).count("1")
+                try:
+                    clips = _count(path, prefix, end)
+                except OSError:
+                    clips = 0
+                yield (prefix << _LEAF_BITS) + 7, clips
 
 
-def _children(path, width):
+def _count(path, prefix, end):
+    seen = 0  # one bit a clip
+    for name, is_folder in list_dir(path):
+        found = None if is_folder else parse_name(name)
+        if found and found[0] <= end and found[0] >> _LEAF_BITS == prefix:
+            if found[1] in ("r0", "r1"):
+                seen |= 1 << (found[0] & 7)
+    return bin(seen).count("1")
+
+
+def _children(path, depth):
     """The folder names of ours below path, as sorted numbers. Bounded: 32, but for the top."""
     values = []
     for name, is_folder in list_dir(path):
-        value = _hex(name, width) if is_folder else None
+        value = _folder_value(name, depth) if is_folder else None
         if value is not None:
             values.append(value)
     values.sort()
     return values
 
 
-def _descend(path, depth, target):
-    """(number, _) if one at or above target lies below path, else (None, where to go on)."""
+def _children_or_none(path, depth):
+    try:
+        return _children(path, depth)
+    except OSError:
+        return []
+
+
+def _descend(path, depth, target, prefix):
+    """(number, _) if one at or above target lies below path, else (None, where to go on).
+
+    prefix: the folder names above, as the high bits of every number that belongs here.
+    """
     if depth == 3:
         best = None
         for name, is_folder in list_dir(path):
             found = None if is_folder else parse_name(name)
-            if found and found[0] >= target and (best is None or found[0] < best):
+            if not found or found[0] < target or found[0] >> _LEAF_BITS != prefix:
+                continue
+            if best is None or found[0] < best:
                 best = found[0]
         return best, ((target >> _LEAF_BITS) + 1) << _LEAF_BITS
     shift = _SHIFTS[depth]
     wanted = target >> shift
-    base = 0 if depth == 0 else (wanted & ~_BRANCH_MASK)
+    base = prefix << _BRANCH_BITS
     best = None
     for name, is_folder in list_dir(path):
-        value = _hex(name, 2 if depth else 4) if is_folder else None
+        value = _folder_value(name, depth) if is_folder else None
         if value is not None and base + value >= wanted and (best is None or value < best):
             best = value
     if best is None:
@@ -128,21 +152,30 @@ def _descend(path, depth, target):
         return None, MAX_NUMBER + 1 if depth == 0 else ((wanted | _BRANCH_MASK) + 1) << shift
     if base + best > wanted:
         target = (base + best) << shift
-    return _descend("%s/%0*x" % (path, 2 if depth else 4, best), depth + 1, target)
+    below = "%s/%0*x" % (path, 2 if depth else 4, best)
+    return _descend(below, depth + 1, target, base + best)
 
 
-def _highest(path, depth):
+def _highest(path, depth, prefix):
     best = 0
     if depth == 3:
         for name, is_folder in list_dir(path):
             found = None if is_folder else parse_name(name)
-            if found and found[0] > best:
+            if found and found[0] > best and found[0] >> _LEAF_BITS == prefix:
                 best = found[0]
         return best
-    values = _children(path, 2 if depth else 4)
+    values = _children(path, depth)
     while values and not best:  # an empty folder may remain after a power cut
-        best = _highest("%s/%0*x" % (path, 2 if depth else 4, values.pop()), depth + 1)
+        value = values.pop()
+        below = "%s/%0*x" % (path, 2 if depth else 4, value)
+        best = _highest(below, depth + 1, (prefix << _BRANCH_BITS) + value)
     return best
+
+
+def _folder_value(name, depth):
+    """The number that a folder of ours stands for, or None for one of another."""
+    value = _hex(name, 2 if depth else 4)
+    return value if depth == 0 or value is None or value <= _BRANCH_MASK else None
 
 
 def _hex(text, width):

@@ -1,24 +1,30 @@
-"""After a power cut: repair what was open, count what waits. Runs beside recording, never before
-it.
+"""After a power cut or a failed medium: repair what was left open, count what waits.
 
-At most one clip is open at a time, so only the last numbers can be torn; recovery looks at the
-last leaf of the boot before. Every step is repeatable: a clip is torn until its record says
-`closed`, and the record is written once, after the whole file was checked.
+Runs beside recording, never before it. At its start it looks at the numbers that the boot before
+may have left open; later it is told of any other that is met (`pend`). Every step is repeatable: a
+clip is torn until its record says `closed`, and that is written once, after the whole file was
+checked.
 
     record    audio                   becomes
     open      some whole frames       closed, cut=1
     open      under a second          quarantined(too_short)
     open      none                    removed: it never held a sample
     torn      any, no create body     the same as open; its facts come from the file itself
-    torn      any, create body        left: the cloud may have it (quarantined(record_unreadable))
+    torn      any, create body        left where it is: the cloud may have it (counted, logged)
 """
 
+import asyncio
+
 from device import codec
-from device.compat import const, file_size, sleep_ms
+from device.compat import WAIT_ERRORS, const, file_size, sleep_ms, wait_for_ms
+from device.errors import DeviceError
 from device.store import paths
 from device.store.clip import CLOSED, OPEN, QUARANTINED
 
 _LOOK_BACK = const(8)
+_MAX_PENDED = const(8)
+_MAX_GIVEN_UP = const(32)
+_CHECK_MS = const(60_000)
 _EXTENSIONS = ("wav", "flac")
 
 
@@ -33,28 +39,82 @@ class Recovery:
         self._log = log
         self._notify = notify
         self._end = store.highest
+        self._pended = []
+        self._given_up = []
+        self._wake = asyncio.Event()
         self.repaired = 0
-        self.unreadable = 0
 
-    async def run(self):
-        """Repair, then count. Ends by itself."""
+    @property
+    def unreadable(self):
+        """How many clips could not be repaired in this boot."""
+        return len(self._given_up)
+
+    def pend(self, number):
+        """Clip number was left open, and not by the recorder that runs: repair it soon."""
+        if number in self._pended or number in self._given_up:
+            return
+        if len(self._pended) < _MAX_PENDED:
+            self._pended.append(number)
+            self._wake.set()
+
+    async def run(self, check_in):
+        """Repair, count, then wait for more to repair."""
+        check_in(3_600_000)
         number = max(0, self._end - _LOOK_BACK)
         while True:
-            clip = self._store.after(number)
+            try:
+                clip = self._store.after(number)
+            except DeviceError as e:
+                self._log.error("recovery cannot walk the clips reason=%s", e)
+                break
             if clip is None or clip.number > self._end:
                 break
             number = clip.number
+            await self._repair(clip)
+        for last_number, clips in paths.leaves(self._store.root, self._end):
+            self._store.count_leaf(last_number, clips)
+            await sleep_ms(0)
+        while True:
+            check_in(3_600_000)
             try:
-                await self._look_at(clip)
-            except OSError as e:
-                self._log.error("recovery failed clip=%d errno=%s", number, e.errno)
-        await self._count()
+                await wait_for_ms(self._wake.wait(), _CHECK_MS)
+            except WAIT_ERRORS:
+                pass
+            self._wake.clear()
+            while self._pended:
+                clip = self._store.clip(self._pended[0])
+                try:
+                    clip.load()
+                except OSError:
+                    clip.record = None
+                await self._repair(clip)
+                self._pended.pop(0)
+
+    async def _repair(self, clip):
+        """Repair clip if it is torn. What cannot be repaired is left alone, counted and logged."""
+        try:
+            await self._look_at(clip)
+        except OSError as e:
+            self._give_up(clip, "errno=%s" % e.errno)
+        except ValueError as e:
+            self._give_up(clip, str(e))  # a codec that this firmware does not have
+        except DeviceError as e:
+            self._give_up(clip, str(e))
+
+    def _give_up(self, clip, why):
+        self._log.error("clip cannot be repaired clip=%d %s", clip.number, why)
+        if len(self._given_up) < _MAX_GIVEN_UP and clip.number not in self._given_up:
+            self._given_up.append(clip.number)
 
     async def _look_at(self, clip):
+        if clip.number == self._store.open_number:
+            return
         if clip.record is None:
-            if file_size(clip.body_path) >= 0 or not self._rebuild_facts(clip):
-                self.unreadable += 1
-                self._log.error("record unreadable clip=%d", clip.number)
+            if file_size(clip.body_path) >= 0:
+                self._give_up(clip, "its record is unreadable and the cloud may have it")
+                return
+            if not self._rebuild_facts(clip):
+                self._give_up(clip, "its record is unreadable and its audio says nothing")
                 return
         if clip.state != OPEN:
             return
@@ -101,8 +161,3 @@ class Recovery:
                 clip.record.update(boot=0, up=0, epoch=0, last=1)
                 return True
         return False
-
-    async def _count(self):
-        for last_number, clips in paths.leaves(self._store.root, self._end):
-            self._store.count_leaf(last_number, clips)
-            await sleep_ms(0)

@@ -12,8 +12,9 @@ import json
 import os
 from binascii import crc32
 
-from device.compat import const, file_size, sync_file, sync_folder
+from device.compat import const, file_size, is_digits, sync_file, sync_folder
 
+_EFBIG = const(27)
 MAX_BYTES = const(512)  # a file of this size is inline on littlefs: no erase
 
 
@@ -31,7 +32,7 @@ def parse(magic, data):
         words = data.decode().split(" ", 3)
         if len(words) != 4 or words[0] != magic or not words[3].endswith("\n"):
             return None
-        if not words[1].isdigit():
+        if not is_digits(words[1]):
             return None
         checked = words[1] + " " + words[3][:-1]
         if "%08x" % (crc32(checked.encode()) & 0xFFFFFFFF) != words[2]:
@@ -56,6 +57,7 @@ class Slots:
     def read(self):
         """The newest valid value, or None. Raises OSError if the medium cannot be read."""
         newest = None
+        self.sequence = 0
         for slot in "01":
             path = self._base + slot
             size = file_size(path)
@@ -68,11 +70,16 @@ class Slots:
         return newest
 
     def write(self, value):
-        """Make value durable. Raises OSError; then the old value still stands."""
+        """Make value durable. Raises OSError (EFBIG for more than MAX_BYTES); then the old value
+        still stands.
+        """
         sequence = self.sequence + 1
+        line = encode(self._magic, sequence, value)
+        if len(line) > MAX_BYTES:
+            raise OSError(_EFBIG)
         path = self._base + str(sequence & 1)
         with open(path, "wb") as f:
-            f.write(encode(self._magic, sequence, value))
+            f.write(line)
             sync_file(f)
         sync_folder(path.rsplit("/", 1)[0])
         self.sequence = sequence

@@ -9,7 +9,7 @@ proof). Then, each step repeatable after a crash:
 import os
 
 from device.compat import file_size, sync_file
-from device.errors import Fatal
+from device.errors import DeviceError, Fatal
 from device.store import paths
 from device.store.clip import CLOSED, DONE, OPEN, Clip
 from device.store.medium import medium_error
@@ -26,6 +26,7 @@ class ClipStore:
         self._secrets = secrets
         self.root = storage.root
         self._highest = 0
+        self.open_number = 0  # the clip that is being recorded, 0 if none is
         self.waiting = 0  # clips on the medium that are closed and not yet freed
         # While the census of old clips runs: it has counted up to here, and ends there.
         self._counted_to = 0
@@ -34,6 +35,8 @@ class ClipStore:
     def prepare(self):
         """Make the product's folders and find the highest number. Raises NeedsOperator."""
         try:
+            # The folders of the newest number may be empty: it was freed before the power went.
+            paths.remove_empty_folders(self.root, self._secrets.counter(_COUNTER))
             for name in ("clips", "state"):
                 path = self.root + "/" + name
                 if file_size(path) < 0:
@@ -59,27 +62,51 @@ class ClipStore:
         if number > paths.MAX_NUMBER:
             raise Fatal("storage_failed", "clip numbers are used up")
         self._secrets.raise_counter(_COUNTER, number)
-        self._highest = number
+        before, self._highest = self._highest, number
         clip = self.clip(number)
         record.update(n=number, state=OPEN, samples=0, bytes=0, crc=0, last=0)
         record["take"] = record["take"] or number
         try:
+            if before >> 3 != number >> 3:
+                # The last leaf is left for good: nothing else takes its folders away if it is
+                # empty.
+                paths.remove_empty_folders(self.root, before)
             paths.make_folders(self.root, number)
             clip.create(record)
             if file_size(clip.audio_path) >= 0:
                 raise Fatal("storage_failed", "clip %d exists" % number)
-            return clip, ClipWriter(self._storage, clip.audio_path, record["hz"])
+            writer = ClipWriter(self._storage, clip.audio_path, record["hz"])
+            self.open_number = number
+            return clip, writer
         except OSError as e:
+            self._forget(clip)
             raise medium_error(e, "open")
+        except DeviceError:
+            self._forget(clip)
+            raise
 
     def close(self, clip, writer, **facts):
         """Close the audio and commit the record with the last facts (samples, last, lost ...)."""
+        self.open_number = 0
         try:
             writer.close()
             clip.save(state=CLOSED, bytes=writer.size_bytes, crc=writer.crc, **facts)
         except OSError as e:
             raise medium_error(e, "close")
         self.waiting += 1
+
+    def leave_open(self, writer):
+        """The medium failed the clip that is being recorded: what was synced is for recovery."""
+        self.open_number = 0
+        writer.abandon()
+
+    def _forget(self, clip):
+        """An open() failed: leave nothing of it behind. Never raises."""
+        for path in (clip.audio_path, clip.stem + ".r0", clip.stem + ".r1"):
+            try:
+                os.remove(path)
+            except OSError:
+                pass  # was not there, or the medium refuses this too; recovery looks at it
 
     def discard(self, clip):
         """Remove a clip that holds no sample at all: its file and record."""
@@ -101,7 +128,10 @@ class ClipStore:
             if found is None:
                 return None
             clip = self.clip(found)
-            clip.load()
+            try:
+                clip.load()
+            except OSError:
+                clip.record = None  # this record cannot be read; others may
             return clip
         except OSError as e:
             raise medium_error(e, "walk")

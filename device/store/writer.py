@@ -21,6 +21,7 @@ class ClipWriter:
     def __init__(self, storage, path, rate_hz):
         self.size_bytes = 0
         self.crc = 0
+        self.has_failed = False  # then the file holds less than was given: recovery must look
         self._storage = storage
         self._max_unsynced_samples = rate_hz // 2
         self._unsynced_samples = 0
@@ -34,25 +35,28 @@ class ClipWriter:
 
     def write_header(self, data):
         """The codec's streaming header: durable with the first block, outside the running CRC."""
-        self._write(data)
+        self._write(data, False)
 
     def write(self, data, samples):
         """Append data (a memoryview) that stands for so many samples."""
-        self.crc = crc32(data, self.crc)
         self._unsynced_samples += samples
-        self._write(data)
+        self._write(data, True)
         if self._unsynced_samples >= self._max_unsynced_samples:
             self.sync()
 
-    def _write(self, data):
+    def _write(self, data, is_audio):
         offset = 0
         size = len(data)
         while offset < size:
             end = min(size, offset + self._block_end - self.size_bytes)
+            part = data[offset:end]
             try:
-                self._f.write(data[offset:end])
+                self._f.write(part)
             except OSError as e:
+                self.has_failed = True
                 raise medium_error(e, "write")
+            if is_audio:
+                self.crc = crc32(part, self.crc)
             self.size_bytes += end - offset
             offset = end
             if self.size_bytes == self._block_end:
@@ -64,6 +68,7 @@ class ClipWriter:
         try:
             sync_file(self._f)
         except OSError as e:
+            self.has_failed = True
             raise medium_error(e, "sync")
         self._unsynced_samples = 0
 

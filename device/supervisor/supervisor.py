@@ -27,16 +27,16 @@ class Supervisor:
         self._failure = None
         self._ended = asyncio.Event()
 
-    def add(self, name, run, may_end=False):
-        """run: coroutine function that takes check_in. may_end: its plain end is no surprise."""
-        self._table.append([name, run, may_end, None, 0])
+    def add(self, name, run):
+        """run: coroutine function that takes check_in and never ends by itself."""
+        self._table.append([name, run, None, 0])
 
     async def run(self):
         """Start all tasks; returns the name of the task that failed, after stopping the others."""
         self._watchdog.start(self._limit_ms)
         for row in self._table:
-            row[4] = ticks_add(ticks_ms(), _FIRST_CHECK_IN_MS)
-            row[3] = asyncio.create_task(self._guarded(row))
+            row[3] = ticks_add(ticks_ms(), _FIRST_CHECK_IN_MS)
+            row[2] = asyncio.create_task(self._guarded(row))
         try:
             while self._failure is None:
                 if self._all_alive():
@@ -48,13 +48,10 @@ class Supervisor:
 
     async def _guarded(self, row):
         def check_in(within_ms):
-            row[4] = ticks_add(ticks_ms(), within_ms)
+            row[3] = ticks_add(ticks_ms(), within_ms)
 
         try:
             await row[1](check_in)
-            if row[2]:
-                row[4] = None
-                return
             self._log.error("task ended task=%s", row[0])
         except Exception as e:  # noqa: BLE001  the one boundary where a surprise may arrive
             self._log.error("task failed task=%s", row[0])
@@ -64,13 +61,13 @@ class Supervisor:
     def _all_alive(self):
         now = ticks_ms()
         for row in self._table:
-            if row[4] is not None and ticks_diff(row[4], now) < 0:
+            if ticks_diff(row[3], now) < 0:
                 self._log.error("task is overdue task=%s", row[0])
                 return False
         return True
 
     async def _stop(self):
         for row in self._table:
-            if row[3] is not None:
-                row[3].cancel()
+            if row[2] is not None:
+                row[2].cancel()
         await sleep_ms(0)

@@ -17,6 +17,7 @@ from device.store.clip import DONE, PARKED, QUARANTINED
 
 _PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
+_SAID_CHARS = const(40)  # a record stays below 512 bytes
 _LINK_CODES = ("dns_failed", "connect_failed", "connection_lost", "timeout")
 
 
@@ -58,6 +59,7 @@ class Lane:
                 await self._step()
             except NeedsOperator as e:
                 # The medium itself (walking the queue): nothing can be sent from it now.
+                self._set_reason(e.code, e.detail, _CHECK_MS)
                 self._log.error("backlog unreadable %s", e)
                 await self._pause(_CHECK_MS)
 
@@ -86,9 +88,7 @@ class Lane:
         except Permanent as e:
             self._aside(clip, e)
         except NeedsOperator as e:
-            wait_s = self._waits.refused(e)
-            self._set_reason(e.code, e.detail, wait_s * 1000)
-            self._log.error("lane waits for somebody reason=%s wait_s=%d", e, wait_s)
+            self._refused(e)
         except Transient as e:
             self._failed(clip, e)
         except MemoryError:
@@ -140,12 +140,24 @@ class Lane:
         self._set_reason(e.code, e.detail, wait_s * 1000)
         self._log.warning("lane waits clip=%d reason=%s wait_s=%d", clip.number, e, wait_s)
 
+    def _refused(self, e):
+        wait_s = self._waits.refused(e)
+        self._set_reason(e.code, e.detail, wait_s * 1000)
+        self._log.error("lane waits for somebody reason=%s wait_s=%d", e, wait_s)
+
     def _aside(self, clip, e):
-        self._waits.succeeded()
         state = PARKED if e.code in _PARKED_REASONS else QUARANTINED
+        said = printable(e.detail)[:_SAID_CHARS]
+        try:
+            self._store.save(clip, state=state, why=e.code, was=clip.state, said=said)
+        except Transient as e:
+            self._failed(clip, e)
+            return
+        except NeedsOperator as e:
+            self._refused(e)
+            return
         self.set_aside += 1
         self._log.error("clip set aside clip=%d reason=%s state=%s", clip.number, e, state)
-        self._store.save(clip, state=state, why=e.code, was=clip.state, said=e.detail[:48])
 
     def _set_reason(self, code, detail="", left_ms=0):
         again = self._clock.uptime_ms() + left_ms if left_ms > 0 else None
@@ -160,3 +172,10 @@ class Lane:
         except WAIT_ERRORS:
             pass
         self._work.clear()
+
+
+def printable(text):
+    """text with "?" for all that is not plain ASCII: what others said goes into records and
+    logs.
+    """
+    return "".join(letter if " " <= letter <= "~" and letter != '"' else "?" for letter in text)

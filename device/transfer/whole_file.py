@@ -82,7 +82,10 @@ class WholeFile:
         self._log.info("clip created clip=%d recording=%s", clip.number, rid)
 
     async def _upload(self, clip):
-        source = ClipSource(clip, self._codec_of(clip))
+        codec_of_clip = self._codec_of(clip)
+        if not codec_of_clip.fits(clip.record["samples"], clip.record["bytes"]):
+            raise Permanent("damaged", "samples and bytes disagree")
+        source = ClipSource(clip, codec_of_clip)
         self.sending_bytes = source.length
         try:
             try:

@@ -78,7 +78,7 @@ class Bench:
     def truth(self) -> np.ndarray:
         return np.frombuffer((self.board.folder / "truth.pcm").read_bytes(), "<i2")
 
-    def heard(self) -> int:
+    def heard_samples(self) -> int:
         """How many samples the microphone has handed over so far."""
         path = self.board.folder / "truth.pcm"
         return path.stat().st_size // 2 if path.exists() else 0

@@ -49,8 +49,8 @@ def test_ten_kills_lose_at_most_a_second_each(bench, engine):
     for _ in range(10):
         made.board.control.forget_feeds()
         made.board.status()  # it runs
-        threshold = made.heard() + chance.randrange(16000 // 2, 16000 * 13)
-        while made.heard() < min(threshold, len(made.samples) - 16000):
+        threshold = made.heard_samples() + chance.randrange(16000 // 2, 16000 * 13)
+        while made.heard_samples() < min(threshold, len(made.samples) - 16000):
             time.sleep(0.005)
         made.board.kill()
         made.board.start()
