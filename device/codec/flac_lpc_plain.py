@@ -7,9 +7,10 @@ _MAX_SHIFT = 10
 
 
 def autocorrelate(i, y, x, n, r, narrow, shift):
-    y = [(x[i] * ((i * (n - i)) >> narrow)) >> shift for i in range(n)]
+    y = [((x[i] * ((i * (n - i)) >> narrow)) << 2) >> shift for i in range(n)]
     for j in range(_TAPS + 1):
-        r[j] = sum([a * b for a, b in zip(y, y[j:])]) + _BIAS
+        products = [a * b for a, b in zip(y, y[j:])]
+        r[j] = _BIAS + sum([sum(products[at : at + 64]) >> 4 for at in range(0, n, 64)])
 
 
 def _half_log(n, e):

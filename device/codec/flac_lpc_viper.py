@@ -19,39 +19,46 @@ def autocorrelate(i: int, y: int, x: ptr16, n: int, r: ptr32, narrow: int, shift
     """Put the autocorrelation of x[:n] under a parabolic window into r[0..8], biased.
 
     i begins at n, y at 0. The window i * (n - i) >> narrow reaches at most 2**10, and shift is
-    the bit length of the samples, so a windowed sample has 10 bits and no sum can pass 2**30.
+    the bit length of the samples, so a windowed sample has 12 bits. Sums of 64 products stay
+    within 2**30; their sixteenths are added up, so the whole does too.
     """
-    r0 = r1 = r2 = r3 = r4 = r5 = r6 = r7 = r8 = 0
     y1 = y2 = y3 = y4 = y5 = y6 = y7 = y8 = 0
+    stop = 0
+    while stop <= _TAPS:
+        r[stop] = _BIAS
+        stop += 1
     while i:
-        i -= 1
-        y = (((x[i] ^ 0x8000) - 0x8000) * ((i * (n - i)) >> narrow)) >> shift
-        r0 += y * y
-        r1 += y * y1
-        r2 += y * y2
-        r3 += y * y3
-        r4 += y * y4
-        r5 += y * y5
-        r6 += y * y6
-        r7 += y * y7
-        r8 += y * y8
-        y8 = y7
-        y7 = y6
-        y6 = y5
-        y5 = y4
-        y4 = y3
-        y3 = y2
-        y2 = y1
-        y1 = y
-    r[0] = r0 + _BIAS
-    r[1] = r1 + _BIAS
-    r[2] = r2 + _BIAS
-    r[3] = r3 + _BIAS
-    r[4] = r4 + _BIAS
-    r[5] = r5 + _BIAS
-    r[6] = r6 + _BIAS
-    r[7] = r7 + _BIAS
-    r[8] = r8 + _BIAS
+        stop = i - 1 - ((i - 1) & 63)
+        r0 = r1 = r2 = r3 = r4 = r5 = r6 = r7 = r8 = 0
+        while i > stop:
+            i -= 1
+            y = ((((x[i] ^ 0x8000) - 0x8000) * ((i * (n - i)) >> narrow)) << 2) >> shift
+            r0 += y * y
+            r1 += y * y1
+            r2 += y * y2
+            r3 += y * y3
+            r4 += y * y4
+            r5 += y * y5
+            r6 += y * y6
+            r7 += y * y7
+            r8 += y * y8
+            y8 = y7
+            y7 = y6
+            y6 = y5
+            y5 = y4
+            y4 = y3
+            y3 = y2
+            y2 = y1
+            y1 = y
+        r[0] = int(r[0]) + (r0 >> 4)
+        r[1] = int(r[1]) + (r1 >> 4)
+        r[2] = int(r[2]) + (r2 >> 4)
+        r[3] = int(r[3]) + (r3 >> 4)
+        r[4] = int(r[4]) + (r4 >> 4)
+        r[5] = int(r[5]) + (r5 >> 4)
+        r[6] = int(r[6]) + (r6 >> 4)
+        r[7] = int(r[7]) + (r7 >> 4)
+        r[8] = int(r[8]) + (r8 >> 4)
 
 
 @micropython.viper

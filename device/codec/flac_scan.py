@@ -18,6 +18,7 @@ _HEADER_BYTES = 42
 _FRAME_HEADER_MAX = 16
 _RATES = (0, 0, 0, 0, 8000, 16000, 22050, 24000, 32000, 44100, 48000)
 _NOTHING = (0, 0)
+_NO_FRAME = (0, 0, 0)
 
 
 class _Torn(Exception):
@@ -77,7 +78,7 @@ def scan(f, size_bytes, work, crc8, crc16):
     """Return (good_bytes, samples, crc32, [min_frame_bytes, max_frame_bytes]) of a torn file.
 
     f: file object at its start, with readinto; size_bytes: how much of it is the clip; work: a
-    lent buffer, at least two of the largest frames (4 KB for blocks of 1024). good_bytes counts
+    lent buffer that holds the largest frame and a header (2082 bytes; 4 KB is better). good_bytes counts
     the stream header and the whole good frames, 0 if the header itself is not good; crc32 is
     that of the frames. Reads the file once, in constant memory. Raises ValueError if work is too
     small.
@@ -94,8 +95,8 @@ def scan(f, size_bytes, work, crc8, crc16):
     pos = _HEADER_BYTES
     good = _HEADER_BYTES
     number = samples = checksum = least = most = 0
-    n = block
-    while n == block:
+    head, n = _frame_header(work, pos, fill, 0, rate_code, block, crc8)
+    while head:
         if left > 0 and fill - pos < need:
             work[: fill - pos] = work[pos:fill]
             fill -= pos
@@ -103,23 +104,22 @@ def scan(f, size_bytes, work, crc8, crc16):
             got = _fill(f, work, fill, min(len(work), fill + left))
             left = left - (got - fill) if got > fill else 0
             fill = got
-        head, n = _frame_header(work, pos, fill, number, rate_code, block, crc8)
-        if not head:
-            break
+        number += 1
+        expected = (number, rate_code, block, crc8)
         limit = min(fill, pos + max_frame_bytes(block))
-        end = _frame_end(work, pos, head, n, limit, fill, number, rate_code, block, crc8, crc16)
+        end, head, following = _frame_end(work, pos, head, n, limit, fill, expected, crc16)
         if not end:
             break
         checksum = crc32(work[pos:end], checksum)
         length = end - pos
-        if number == 0 or length < least:
+        if samples == 0 or length < least:
             least = length
         if length > most:
             most = length
         good += length
         samples += n
-        number += 1
         pos = end
+        n = following
     return good, samples, checksum, [least, most]
 
 
@@ -179,27 +179,33 @@ def _frame_header(buf, pos, end, number, rate_code, block, crc8):
     return width + 5 + (1 if code == 6 else 2 if code == 7 else 0), n
 
 
-def _frame_end(buf, pos, head, n, limit, fill, number, rate_code, block, crc8, crc16):
-    """Return where the frame at pos ends, 0 if it is not whole and good by limit."""
+def _frame_end(buf, pos, head, n, limit, fill, expected, crc16):
+    """Return (end of the frame at pos, length and samples of the header that follows it).
+
+    The end is 0 if the frame is not whole and good by limit, the length 0 if the frame is the
+    last: because it is short, or because no header as expected follows.
+    """
     exact = 0
     at = pos
     while True:
         at = flac_hot.pack.crc16_zero(at, 0, buf, limit, crc16)
         if at < 0:
-            return 0
+            return _NO_FRAME
         if at < pos + head:
             continue
-        if n == block and _frame_header(buf, at, fill, number + 1, rate_code, block, crc8)[0]:
-            return at
+        if n == expected[2]:
+            length, following = _frame_header(buf, at, fill, *expected)
+            if length:
+                return at, length, following
         if not exact:
             try:
                 exact = _decoded_end(buf, pos + head, limit, n)
             except _Torn:
-                return 0
+                return _NO_FRAME
         if at == exact:
-            return at
+            return at, 0, 0
         if at > exact:
-            return 0
+            return _NO_FRAME
 
 
 class _BitReader:

@@ -62,7 +62,7 @@ def test_soundfile_decodes(collection):
 def test_other_decoders_decode(collection, program, decoder):
     program(decoder)
     decode = flac_host.DECODERS[decoder]
-    for name, x, stream, _ in collection[::5]:
+    for name, x, stream, _ in collection[::7]:
         y = decode(stream)
         assert len(y) == len(x) and (y == _expected(x, stream)).all(), name
 
@@ -109,7 +109,8 @@ def _energy(v):
 def test_every_block_and_quarter_keeps_its_ratio(snr_db):
     dropped = 0
     sounds = [flac_signals.make(k, 9, 5000) for k in flac_signals.KINDS]
-    sounds += [flac_signals.read_wav(p)[:30000] for p in flac_signals.speech_files()]
+    sounds += [flac_signals.speech_like(seed, 20000) for seed in (1, 2, 3)]
+    sounds += [flac_signals.read_wav(p)[:30000] for p in flac_signals.speech_files()[:3]]
     for x in sounds:
         y, _ = flac_host.by_soundfile(flac_host.encode(x, 16000, snr_db))
         x = x.astype(float)
@@ -122,7 +123,7 @@ def test_every_block_and_quarter_keeps_its_ratio(snr_db):
                 part = slice(len(block) * i >> 2, len(block) * (i + 1) >> 2)
                 wrong = (error[part] ** 2).sum() * 10 ** ((snr_db - 12) / 10)
                 assert wrong <= _energy(block[part]) or not wrong
-    assert dropped > 50
+    assert dropped > 20
 
 
 def test_quiet_is_kept_exactly():
