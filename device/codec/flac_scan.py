@@ -78,7 +78,7 @@ def scan(f, size_bytes, work, crc8, crc16):
     """Return (good_bytes, samples, crc32, [min_frame_bytes, max_frame_bytes]) of a torn file.
 
     f: file object at its start, with readinto; size_bytes: how much of it is the clip; work: a
-    lent buffer that holds the largest frame and a header (2082 bytes; 4 KB is better). good_bytes counts
+    lent buffer for the largest frame and a header (2082 bytes; 4 KB is better). good_bytes counts
     the stream header and the whole good frames, 0 if the header itself is not good; crc32 is
     that of the frames. Reads the file once, in constant memory. Raises ValueError if work is too
     small.
