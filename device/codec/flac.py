@@ -175,8 +175,12 @@ class FlacEncoder:
         return self._encode_block(n, out, 0)
 
     def scan(self, f, size_bytes, work):
-        """Find the whole good frames of a torn file: see flac_scan.scan."""
+        """Find the whole good frames of a torn file: see flac_scan.steps."""
         return flac_scan.scan(f, size_bytes, work, self._crc8, self._crc16)
+
+    def scan_steps(self, f, size_bytes, work):
+        """The same as a generator that pauses after each frame; its return value is the find."""
+        return flac_scan.steps(f, size_bytes, work, self._crc8, self._crc16)
 
     def _encode_block(self, n, out, pos):
         """Write x[:n] as one frame at out[pos:] and return the position after it."""

@@ -75,8 +75,19 @@ def put_number(v, out, pos):
 
 
 def scan(f, size_bytes, work, crc8, crc16):
-    """Return (good_bytes, samples, crc32, [min_frame_bytes, max_frame_bytes]) of a torn file.
+    """Return what steps() finds, without a pause."""
+    todo = steps(f, size_bytes, work, crc8, crc16)
+    while True:
+        try:
+            next(todo)
+        except StopIteration as done:
+            return done.value
 
+
+def steps(f, size_bytes, work, crc8, crc16):
+    """Generator that yields None after each frame, so that others may run, and returns the find.
+
+    The find is (good_bytes, samples, crc32, [min_frame_bytes, max_frame_bytes]).
     f: file object at its start, with readinto; size_bytes: how much of it is the clip; work: a
     lent buffer for the largest frame and a header (2082 bytes; 4 KB is better). good_bytes counts
     the stream header and the whole good frames, 0 if the header itself is not good; crc32 is
@@ -120,6 +131,7 @@ def scan(f, size_bytes, work, crc8, crc16):
         samples += n
         pos = end
         n = following
+        yield
     return good, samples, checksum, [least, most]
 
 

@@ -180,6 +180,17 @@ def test_other_rates_and_sizes_of_work():
         _scan(data, 2000)
 
 
+def test_steps_pause_after_each_frame():
+    data = flac_host.encode(_sound())
+    frames = flac_reader.frames(data)
+    steps = FlacEncoder(16000).scan_steps(io.BytesIO(data), len(data), bytearray(4200))
+    for _ in frames:
+        next(steps)
+    with pytest.raises(StopIteration) as done:
+        next(steps)
+    assert done.value.value == _expected(data, frames, len(data))
+
+
 def test_a_damaged_header_is_nothing():
     data = flac_host.encode(_sound())
     for at in (0, 3, 4, 7, 8, 11, 19, 20):
