@@ -16,7 +16,7 @@ from device.errors import DeviceError
 from device.log import LEVEL_NAMES, Log
 
 _GC_THRESHOLD_BYTES = const(16384)  # collect early: short pauses, and large blocks stay free
-_WORK_BYTES = const(1024)
+_WORK_BYTES = const(2304)  # the largest FLAC frame and the header behind it
 _PIECE_BYTES = const(4096)  # one TLS record; larger pieces only make asyncio copy the rest
 _READ_BYTES = const(1024)
 
@@ -28,7 +28,7 @@ class Buffers:
         rate_hz = settings["recording.rate_hz"]
         block_frames = rate_hz * settings["recording.block_ms"] // 1000
         self.ring = BlockRing(settings["recording.ring_blocks"], block_frames)
-        self.codec = codecs.by_name(settings["recording.codec"], rate_hz)
+        self.codec = codecs.encoder_of(settings["recording.codec"], rate_hz, snr_db(settings))
         self.encoded = memoryview(bytearray(self.codec.max_encoded_bytes(block_frames) + 96))
         self.piece = memoryview(bytearray(_PIECE_BYTES))
         self.work = memoryview(bytearray(_WORK_BYTES))
@@ -112,6 +112,7 @@ class App:
                 * settings["recording.rate_hz"],
                 "is_continuous": settings["recording.mode"] == "continuous",
                 "boot": boot,
+                "snr_db": snr_db(settings) if settings["recording.codec"] == "flac" else 0,
             },
             {"epoch": self._epoch, "closed": lane.notify, "torn": recovery.pend},
             log,
@@ -203,6 +204,14 @@ class App:
 
     def _settings_part(self):
         return {"faults": self._faults} if self._faults else {"ok": True}
+
+
+def snr_db(settings):
+    """The signal-to-noise ratio that recordings keep, in dB; 0: they are lossless."""
+    quality = settings["recording.quality"]
+    if quality == "auto":
+        return 30 if settings["cellular.apn"] else 0
+    return 0 if quality == "lossless" else int(quality[:-2])
 
 
 def store_id(secrets, random_bits):

@@ -18,7 +18,31 @@ ROWS = (
         "",
         "button: a press begins a take, the next ends it; continuous: record whenever possible",
     ),
-    ("recording.codec", "choice", "wav", ("wav",), "", "how audio is stored and sent"),
+    (
+        "recording.codec",
+        "choice",
+        "flac",
+        ("flac", "wav"),
+        "",
+        "how audio is stored and sent; wav is exact and nearly twice as large",
+    ),
+    (
+        "recording.quality",
+        "choice",
+        "auto",
+        ("auto", "lossless", "36dB", "30dB", "25dB"),
+        "",
+        "of FLAC: lossless, or the signal-to-noise ratio that each block keeps; auto: lossless, "
+        "but 30dB where cellular.apn is set",
+    ),
+    (
+        "cellular.apn",
+        "text",
+        "",
+        (0, 63),
+        "",
+        "access point of the 4G modem, empty: no 4G (the modem itself is coming)",
+    ),
     (
         "recording.rate_hz",
         "choice",

@@ -40,9 +40,9 @@ def create_body(clip, device_id, store_id, start_unix_ms):
         "boot": record["boot"],
         "uptime_ms": record["up"],
     }
-    for name in ("lost", "cut"):
+    for name, meaning in (("lost", "lost_samples"), ("cut", "cut"), ("snr", "snr_db")):
         if record.get(name):
-            metadata[name] = record[name]
+            metadata[meaning] = record[name]
     body = {"name": clip_name(record), "source": "device", "metadata": metadata}
     if start_unix_ms is not None:
         body["started_at"] = metadata["started_at"] = iso8601(start_unix_ms)

@@ -20,8 +20,8 @@ class Recorder:
     """microphone, store, quota, clock: the next stages; buffers: app.Buffers (ring, codec,
     encoded).
 
-    settings: clip_samples (where a take is cut), is_continuous, boot. callbacks: epoch() of new
-    clips, closed() after each, torn(number) for one that only recovery can close.
+    settings: clip_samples (where a take is cut), is_continuous, boot, snr_db. callbacks: epoch()
+    of new clips, closed() after each, torn(number) for one that only recovery can close.
     """
 
     def __init__(self, microphone, buffers, store, quota, clock, settings, callbacks, log):
@@ -35,6 +35,7 @@ class Recorder:
         self._clip_samples = settings["clip_samples"]
         self._is_continuous = settings["is_continuous"]
         self._boot = settings["boot"]
+        self._snr_db = settings["snr_db"]
         self._epoch = callbacks["epoch"]
         self._closed = callbacks["closed"]
         self._torn = callbacks["torn"]
@@ -141,6 +142,8 @@ class Recorder:
             self._index = 0
         record.update(index=self._index, first=self.take_samples)
         record.update(boot=self._boot, up=max(0, up_ms), epoch=self._epoch())
+        if self._snr_db:
+            record["snr"] = self._snr_db
         self._clip, self._writer = self._store.open(record)
         self.take = record["take"]
         self._index += 1

@@ -1,12 +1,27 @@
 """Codecs behind one port; wav.py describes it. Only the codec that is used gets imported."""
 
+NAMES = ("flac", "wav")
 
-def by_name(name, rate_hz, snr_db=0):
-    """The codec that config.json or a clip's record names; raises ValueError for another name."""
+
+def encoder_of(name, rate_hz, snr_db=0):
+    """The encoder for new clips, with all its buffers. Raises ValueError for what it cannot do."""
+    if name == "flac":
+        from device.codec.flac import FlacEncoder
+
+        return FlacEncoder(rate_hz, snr_db)
+    return format_of(name, rate_hz)
+
+
+def format_of(name, rate_hz):
+    """What uploads and repairs clips of a codec, without buffers. Raises ValueError."""
     if name == "wav":
         from device.codec.wav import WavCodec
 
-        return WavCodec(rate_hz, snr_db)
+        return WavCodec(rate_hz)
+    if name == "flac":
+        from device.codec.flac_format import FlacFormat
+
+        return FlacFormat(rate_hz)
     raise ValueError("no codec is called " + name)
 
 
@@ -14,6 +29,10 @@ def rate_of(name, header):
     """Samples a second that the first 64 bytes of a stored file state, or 0 if they are
     damaged.
     """
+    if name == "flac":
+        from device.codec import flac_format
+
+        return flac_format.rate_of(header)
     if name == "wav" and header[:4] == b"RIFF" and header[8:16] == b"WAVEfmt ":
         return int.from_bytes(header[24:28], "little")
     return 0

@@ -2,8 +2,7 @@
 
 A stream is in fixed-blocksize form, numbered from 0, and only its last frame may be short. Every
 frame carries its number, a CRC-8 over its header and a CRC-16 over all of it, so a torn file is
-repaired by cutting it after its last whole frame (flac_scan). Nothing is ever patched: the stored
-header leaves totals open, upload_header() makes the true one of the same length.
+repaired by cutting it after its last whole frame (flac_scan). Headers are flac_format's.
 
 Near-lossless blocks drop low bits before prediction, as far as both hold (energies are about
 the mean of each quarter of the block, so that rumble and offset do not hide speech):
@@ -17,9 +16,8 @@ All buffers are made in __init__: about 8 KB, of which 4 KB residuals and 2 KB s
 from array import array
 
 from device.codec import flac_hot, flac_scan
+from device.codec.flac_format import BLOCK_SAMPLES, FlacFormat
 
-BLOCK_SAMPLES = 1024
-HEADER_BYTES = 42
 _QUARTER_MARGIN_DB = 12
 _SNR_MIN_DB = 20
 _SNR_MAX_DB = 60
@@ -65,13 +63,8 @@ def _within(error, limit, down):
     return (error + (1 << (2 * down)) - 1) >> (2 * down) <= limit
 
 
-class FlacEncoder:
+class FlacEncoder(FlacFormat):
     """Turns 16-bit samples into FLAC frames; one stream at a time, begun with begin()."""
-
-    name = "flac"
-    content_type = "audio/flac"
-    header_bytes = HEADER_BYTES
-    block_samples = BLOCK_SAMPLES
 
     def __init__(self, rate_hz, snr_db=0):
         """Make all buffers. snr_db: 0 is lossless, 20 to 60 near-lossless at that figure.
@@ -82,7 +75,7 @@ class FlacEncoder:
             raise ValueError("rate_hz %d is not one of %s" % (rate_hz, sorted(_RATE_CODES)))
         if snr_db and not _SNR_MIN_DB <= snr_db <= _SNR_MAX_DB:
             raise ValueError("snr_db %d is not 0 or 20 to 60" % snr_db)
-        self._rate_hz = rate_hz
+        super().__init__(rate_hz)
         self._rate_code = _RATE_CODES[rate_hz]
         self._ratio = self._quarter_ratio = 0
         if snr_db:
@@ -113,33 +106,6 @@ class FlacEncoder:
     def max_encoded_bytes(self, frames):
         """Return the most bytes that encode() of that many samples, or finish(), may write."""
         return (frames // BLOCK_SAMPLES + 1) * flac_scan.max_frame_bytes(BLOCK_SAMPLES)
-
-    def write_header(self, out):
-        """Write the header of a stream of unknown length into out and return its length."""
-        return self.upload_header(0, (0, 0), out)
-
-    def upload_header(self, samples, facts, out):
-        """Write the true header, of the same length: samples in all, smallest and largest frame.
-
-        RFC 9639 sections 8.1 and 8.2. The MD5 stays 0, which means unknown: it would have to be
-        computed over the samples, a second hash that nobody needs beside SHA-256 of the file.
-        """
-        out[0:8] = b"fLaC\x80\x00\x00\x22"
-        for at, value, width in (
-            (8, BLOCK_SAMPLES, 2),
-            (10, BLOCK_SAMPLES, 2),
-            (12, facts[0], 3),
-            (15, facts[1], 3),
-            (18, self._rate_hz >> 4, 2),
-            (20, (self._rate_hz & 15) << 4, 1),  # one channel
-            (21, (15 << 4) | (samples >> 32), 1),  # 16 bits
-            (22, samples & 0xFFFFFFFF, 4),
-        ):
-            for i in range(width):
-                out[at + i] = (value >> (8 * (width - 1 - i))) & 0xFF
-        for i in range(26, HEADER_BYTES):
-            out[i] = 0
-        return HEADER_BYTES
 
     def facts(self):
         """Return [smallest, largest] frame of this stream in bytes, as upload_header wants it."""
@@ -173,14 +139,6 @@ class FlacEncoder:
         if n == 0:
             return 0
         return self._encode_block(n, out, 0)
-
-    def scan(self, f, size_bytes, work):
-        """Find the whole good frames of a torn file: see flac_scan.steps."""
-        return flac_scan.scan(f, size_bytes, work, self._crc8, self._crc16)
-
-    def scan_steps(self, f, size_bytes, work):
-        """The same as a generator that pauses after each frame; its return value is the find."""
-        return flac_scan.steps(f, size_bytes, work, self._crc8, self._crc16)
 
     def _encode_block(self, n, out, pos):
         """Write x[:n] as one frame at out[pos:] and return the position after it."""

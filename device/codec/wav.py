@@ -1,20 +1,23 @@
 """WAV (PCM): the plain codec behind the codec port.
 
-The codec port (every codec has this surface; memory is made once, in the constructor):
+The codec port. An encoder has all of it, with its memory made once, in the constructor; a format
+(codec.format_of) has what needs no encoding:
 
     name, content_type       file extension and what the cloud is told
     header_bytes             length of the header, the same in the file and in the upload
-    max_encoded_bytes(n)     upper bound of what encode() or finish() may write for n samples
-    begin()                  start a new stream (a new clip)
+    max_encoded_bytes(n)  *  upper bound of what encode() or finish() may write for n samples
+    begin()   *               start a new stream (a new clip)
     write_header(out) -> n   the streaming form, as it is stored: sizes unknown, never patched
-    encode(pcm, out) -> n    16-bit little-endian mono samples in, whole frames out; may hold back
+    encode(pcm, out) -> n *  16-bit little-endian mono samples in, whole frames out; may hold back
                              less than a block
-    finish(out) -> n         the held-back samples as a last, short frame
-    facts() -> list of ints  what upload_header needs beside the number of samples
+    finish(out) -> n      *  the held-back samples as a last, short frame
+    facts() -> list       *  small ints: what upload_header needs beside the number of samples
     upload_header(samples, facts, out) -> n    the true header, for the bytes that leave
     fits(samples, size) -> bool      may a file of size bytes hold so many samples?
     await scan(f, size_bytes, work) -> (good_bytes, samples, crc32, facts)
                              after a power cut: where the last whole frame ends; yields often
+
+* encoders only.
 
 Format: Microsoft RIFF/WAVE, "Multimedia Programming Interface and Data Specifications 1.0";
 unknown sizes are 0xFFFFFFFF, which ffmpeg, sox and libsndfile read to the end of the file.
@@ -35,8 +38,8 @@ class WavCodec:
     content_type = "audio/wav"
     header_bytes = _HEADER_BYTES
 
-    def __init__(self, rate_hz, snr_db=0):
-        """rate_hz: samples a second. snr_db belongs to the port; PCM is always exact."""
+    def __init__(self, rate_hz):
+        """rate_hz: samples a second."""
         self._rate_hz = rate_hz
 
     def max_encoded_bytes(self, frames):

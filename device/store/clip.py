@@ -14,6 +14,7 @@ Fields of the record (terse names: a record of 512 bytes costs no erase on littl
     bytes    size of the audio file             up       uptime at its first sample, ms
     crc      CRC-32 of the frames (no header)   start    Unix ms of its first sample, if known
     facts    what the codec's true header needs epoch    token epoch it was made under
+    snr      dB kept if near-lossless; absent: exact
     lost     samples the driver dropped in it   cut      1 if repaired after a power cut
     body     CRC-32 of the frozen create body   rid      recording id in the cloud
     sha      SHA-256 of the bytes that left     size     how many they were

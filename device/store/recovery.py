@@ -122,9 +122,9 @@ class Recovery:
         good_bytes = samples = crc = 0
         facts = []
         if size > 0:
-            encoder = codec.by_name(clip.record["codec"], clip.record["hz"])
+            stored = codec.format_of(clip.record["codec"], clip.record["hz"])
             with open(clip.audio_path, "rb") as f:
-                good_bytes, samples, crc, facts = await encoder.scan(f, size, self._work)
+                good_bytes, samples, crc, facts = await stored.scan(f, size, self._work)
         if samples == 0:
             self._store.discard(clip)
             self._log.info("clip discarded clip=%d bytes=%d", clip.number, max(0, size))

@@ -148,6 +148,6 @@ class WholeFile:
 
     def _codec_of(self, clip):
         try:
-            return codec.by_name(clip.record["codec"], clip.record["hz"])
+            return codec.format_of(clip.record["codec"], clip.record["hz"])
         except ValueError:
             raise Permanent("damaged", "codec " + clip.record["codec"])

@@ -30,7 +30,7 @@ class Port:
         done = subprocess.run(
             [str(part) for part in command],
             cwd=self.folder,
-            env=dict(os.environ, PYTHONHASHSEED="0", MICROPYPATH=str(self.folder)),
+            env=dict(os.environ, PYTHONHASHSEED="0", MICROPYPATH=f"{self.folder}:.frozen"),
             capture_output=True,
             text=True,
             timeout=110,

@@ -7,7 +7,7 @@ import sys
 
 import micropython
 
-from device.codec import flac_hot
+from device.codec import flac_hot, flac_scan
 from device.codec.flac import FlacEncoder
 
 
@@ -49,10 +49,10 @@ def scan(path, first, last):
     """Scan the file as if cut at each length, and print what was found."""
     with open(path, "rb") as f:
         data = f.read()
-    encoder = FlacEncoder(16000)
     work = bytearray(4200)
+    tables = flac_scan.crc8_table(), flac_scan.crc16_table()
     for cut in range(int(first), int(last)):
-        good, samples, crc, facts = encoder.scan(io.BytesIO(data[:cut]), cut, work)
+        good, samples, crc, facts = flac_scan.scan(io.BytesIO(data[:cut]), cut, work, *tables)
         print(cut, good, samples, crc, facts[0], facts[1])
 
 

@@ -1,5 +1,6 @@
 """A torn file is cut after its last whole frame, wherever it was torn or damaged."""
 
+import asyncio
 import io
 from binascii import crc32
 
@@ -8,14 +9,18 @@ import pytest
 
 from device.codec import flac_scan
 from device.codec.flac import FlacEncoder
+from device.codec.flac_format import FlacFormat
 from host_tests.codec import flac_host, flac_reader, flac_signals
 
 _NOTHING = (0, 0, 0, [0, 0])
 
 
-def _scan(data, work_bytes=4200, rate_hz=16000):
-    encoder = FlacEncoder(rate_hz)
-    return encoder.scan(io.BytesIO(data), len(data), bytearray(work_bytes))
+_TABLES = flac_scan.crc8_table(), flac_scan.crc16_table()
+
+
+def _scan(data, work_bytes=4200, size=None):
+    size = len(data) if size is None else size
+    return flac_scan.scan(io.BytesIO(data), size, bytearray(work_bytes), *_TABLES)
 
 
 def _expected(data, frames, cut):
@@ -183,7 +188,7 @@ def test_other_rates_and_sizes_of_work():
 def test_steps_pause_after_each_frame():
     data = flac_host.encode(_sound())
     frames = flac_reader.frames(data)
-    steps = FlacEncoder(16000).scan_steps(io.BytesIO(data), len(data), bytearray(4200))
+    steps = flac_scan.steps(io.BytesIO(data), len(data), bytearray(4200), *_TABLES)
     for _ in frames:
         next(steps)
     with pytest.raises(StopIteration) as done:
@@ -204,7 +209,15 @@ def test_size_limits_what_is_read():
     data = flac_host.encode(_sound())
     frames = flac_reader.frames(data)
     size = frames[4].end + 5
-    found = FlacEncoder(16000).scan(io.BytesIO(data), size, bytearray(4200))
+    found = _scan(data, size=size)
     assert found == _expected(data, frames, size)
-    longer = FlacEncoder(16000).scan(io.BytesIO(data), len(data) + 5000, bytearray(4200))
+    longer = _scan(data, size=len(data) + 5000)
     assert longer == _expected(data, frames, len(data))
+
+
+def test_the_port_scans_as_the_steps_do():
+    data = flac_host.encode(_sound())
+    found = asyncio.run(
+        FlacFormat(16000).scan(io.BytesIO(data), len(data), memoryview(bytearray(2304)))
+    )
+    assert found == _expected(data, flac_reader.frames(data), len(data))

