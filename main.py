@@ -1,6 +1,9 @@
 # Builds the board's ports and runs the recorder. An exception ends in a reset, Ctrl-C in the REPL.
+import asyncio
 import gc
 import sys
+
+GC_THRESHOLD_BYTES = 16384  # collect early: short pauses, and large blocks stay free
 
 
 def read_config():
@@ -12,6 +15,16 @@ def read_config():
         return None
 
 
+def prepare(board):
+    """The recorder's Supervisor; what only building needs is let go of again."""
+    from device import app
+    from device.compat import forget_module
+
+    supervisor = app.build(board, read_config())
+    forget_module("device.app")
+    return supervisor
+
+
 def main():
     if hasattr(gc, "threshold"):
         # Without it the loading of modules leaves its garbage all over the heap, and what stays is
@@ -21,12 +34,15 @@ def main():
         from device.hal.esp32.board import build
     else:
         from device.hal.sim.board import build
-    from device import app
     from device.compat import short_traceback
 
     board = build()
     try:
-        failed_task = app.run(board, read_config())
+        supervisor = prepare(board)
+        gc.collect()
+        if hasattr(gc, "threshold"):
+            gc.threshold(GC_THRESHOLD_BYTES)
+        failed_task = asyncio.run(supervisor.run())
         board.system.log_sink("E reset because task=%s ended" % failed_task)
     except Exception as e:
         board.system.log_sink("E reset because of an exception")

@@ -1,24 +1,21 @@
 """The composition root: the only file that names concrete classes and joins the stages.
 
 Large buffers are made first, before most of the code is even imported, so that they find an
-unbroken heap; from here on they are lent.
+unbroken heap; from here on they are lent. main.py lets go of this file once it has built: only
+what it joined lives on.
 """
 
-import asyncio
 import gc
 import random
-import sys
 
 from device import codec as codecs
 from device.capture.ring import BlockRing
-from device.compat import const
-from device.errors import DeviceError
+from device.compat import const, forget_module
 from device.log import LEVEL_NAMES, Log
 
-_GC_THRESHOLD_BYTES = const(16384)  # collect early: short pauses, and large blocks stay free
 _WORK_BYTES = const(2304)  # the largest FLAC frame and the header behind it
 _PIECE_BYTES = const(4096)  # one TLS record; larger pieces only make asyncio copy the rest
-_READ_BYTES = const(1024)
+_READ_BYTES = const(512)
 
 
 class Buffers:
@@ -36,174 +33,131 @@ class Buffers:
         self.reads = [bytearray(_READ_BYTES) for _ in range(connections)]
 
 
-class App:
-    """board: the ports (device/hal/ports.py). build() may raise Fatal or NeedsOperator
-    (storage).
+def build(board, config_data):
+    """Build the recorder over the board's ports; returns its Supervisor, ready to run.
+
+    config_data: bytes of config.json, or None. Raises Fatal or NeedsOperator (storage).
     """
+    settings, faults = load_settings(config_data)
+    gc.collect()
+    buffers = Buffers(settings)
+    system, secrets = board.system, board.secrets
+    boot = secrets.counter("boot")
+    log = Log(system.log_sink, LEVEL_NAMES[settings["log.level"]])
+    log.info(
+        "start device=%s firmware=%s boot=%d cause=%s",
+        system.device_id,
+        system.firmware_version,
+        boot,
+        system.reset_cause(),
+    )
+    for fault in faults:
+        log.error("settings %s", fault)
+    return _join(board, settings, faults, buffers, boot, log)
 
-    def __init__(self, board, settings, faults, buffers):
-        self._board = board
-        self._faults = faults
-        self.log = Log(board.system.log_sink, LEVEL_NAMES[settings["log.level"]])
-        for fault in faults:
-            self.log.error("settings %s", fault)
-        self._build(board, settings, buffers)
-        gc.collect()
 
-    def _build(self, board, settings, buffers):
-        from device.capture.recorder import Recorder
-        from device.http.client import HttpClient
-        from device.link.clock import Clock
-        from device.link.link import Link
-        from device.link.timekeeper import TimeKeeper
-        from device.queue.backlog import Backlog
-        from device.queue.waits import Waits
-        from device.store.medium import Quota
-        from device.store.recovery import Recovery
-        from device.store.slots import Slots
-        from device.store.store import ClipStore
-        from device.supervisor.heartbeat import Heartbeat
-        from device.supervisor.indicator import IndicatorTask
-        from device.supervisor.status import Status, queue_part
-        from device.supervisor.supervisor import Supervisor
-        from device.transfer.cloud import Cloud
-        from device.transfer.lane import Lane
-        from device.transfer.whole_file import WholeFile
+def _join(board, settings, faults, buffers, boot, log):
+    from device.capture.recorder import Recorder
+    from device.http.client import HttpClient
+    from device.link.clock import Clock
+    from device.link.link import Link
+    from device.link.timekeeper import TimeKeeper
+    from device.queue.backlog import Backlog
+    from device.queue.waits import Waits
+    from device.store.medium import Quota
+    from device.store.recovery import Recovery
+    from device.store.slots import Slots
+    from device.store.store import ClipStore
+    from device.supervisor.heartbeat import Heartbeat
+    from device.supervisor.indicator import IndicatorTask
+    from device.supervisor.people import People
+    from device.supervisor.status import Status, queue_part
+    from device.supervisor.supervisor import Supervisor
+    from device.transfer.cloud import Cloud
+    from device.transfer.lane import Lane
+    from device.transfer.whole_file import WholeFile
 
-        log, secrets = self.log, board.secrets
-        boot = secrets.counter("boot")
-        random_bits = seeded_bits(board.system.device_id, boot)
-        self.clock = clock = Clock(board.clock, boot, log)
-        self.store = store = ClipStore(board.storage, secrets)
-        store.prepare()
-        state_path = board.storage.root + "/state/"
-        clock.attach(Slots("boots1", state_path + "boots"))
-        quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
-        self.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
-        cloud = Cloud(http, settings["cloud.api_url"], secrets, clock)
-        networks = [
-            (name, secrets.get("wifi:" + name) or "") for name in settings["wifi.networks"]
-        ]
-        link = Link(board.wifi, networks, self._link_changed, log)
-        self._timekeeper = TimeKeeper(
-            board.net, clock, link, settings["clock.ntp_server"], random_bits, log
-        )
-        waits = Waits(
-            settings["upload.retry_first_s"], settings["upload.retry_cap_s"], clock, random_bits
-        )
-        waits.attach(Slots("lane1", state_path + "lane"))
-        recovery = Recovery(store, buffers.work, log, self._work_came)
-        backlog = Backlog(store, self._epoch, recovery.pend, log)
-        strategy = WholeFile(
-            store, cloud, clock, board.system.device_id, store_id(secrets, random_bits), log
-        )
-        self.lane = lane = Lane(
-            store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log
-        )
-        clock.on_set = lane.notify  # a clip may wait for the time
-        self.recorder = recorder = Recorder(
-            board.microphone,
-            buffers,
-            store,
-            quota,
-            clock,
-            {
-                "clip_samples": settings["recording.clip_length_s"]
-                * settings["recording.rate_hz"],
-                "is_continuous": settings["recording.mode"] == "continuous",
-                "boot": boot,
-                "snr_db": snr_db(settings) if settings["recording.codec"] == "flac" else 0,
-            },
-            {"epoch": self._epoch, "closed": lane.notify, "torn": recovery.pend},
-            log,
-        )
-        heartbeat = Heartbeat(
-            cloud,
-            lane,
-            link,
-            clock,
-            settings["cloud.heartbeat_s"],
-            (board.battery, recorder, store, quota),
-            log,
-        )
-        indicator = IndicatorTask(board.indicator, recorder, lane)
-        self.status = Status(
-            board.system,
-            {
-                "recorder": recorder.as_dict,
-                "queue": queue_part(lane, backlog, store, recovery, http),
-                "link": link.as_dict,
-                "clock": clock.as_dict,
-                "storage": quota.as_dict,
-                "heartbeat": heartbeat.as_dict,
-                "settings": self._settings_part,
-                "indicator": lambda: indicator.code,
-            },
-        )
-        self.supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
-        for name, run in (
-            ("recorder", recorder.run),
-            ("button", self._button),
-            ("recovery", recovery.run),
-            ("link", link.run),
-            ("timekeeper", self._timekeeper.run),
-            ("lane", lane.run),
-            ("heartbeat", heartbeat.run),
-            ("indicator", indicator.run),
-            ("console", self._console),
-        ):
-            self.supervisor.add(name, run)
+    system, secrets = board.system, board.secrets
+    random_bits = seeded_bits(system.device_id, boot)
+    clock = Clock(board.clock, boot, log)
+    store = ClipStore(board.storage, secrets)
+    store.prepare()
+    state_path = board.storage.root + "/state/"
+    clock.attach(Slots("boots1", state_path + "boots"))
+    quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
+    http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
+    cloud = Cloud(http, settings["cloud.api_url"], secrets, clock)
+    networks = [(name, secrets.get("wifi:" + name) or "") for name in settings["wifi.networks"]]
 
-    async def run(self):
-        """Run until a task fails; returns its name. The caller resets the board."""
-        self.log.info(
-            "start device=%s firmware=%s boot=%d cause=%s",
-            self._board.system.device_id,
-            self._board.system.firmware_version,
-            self._board.secrets.counter("boot"),
-            self._board.system.reset_cause(),
-        )
-        return await self.supervisor.run()
+    def epoch():
+        return secrets.counter("epoch")
 
-    def _epoch(self):
-        return self._board.secrets.counter("epoch")
-
-    def _link_changed(self, is_up):
+    def link_changed(is_up):
         if is_up:
-            self._timekeeper.notify()
+            timekeeper.notify()
+            lane.link_returned()
         else:
-            self.http.close()
-        self.lane.notify()
+            http.close()
+            lane.notify()
 
-    def _work_came(self):
-        self.lane.notify()
+    def work_came():
+        lane.notify()
 
-    async def _button(self, check_in):
-        while True:
-            check_in(2**28)  # a button may rest for days; it cannot hang
-            await self._board.button.pressed()
-            self.recorder.toggle()
-
-    async def _console(self, check_in):
-        """Commands of a person or tool; each is answered, an unknown one too."""
-        console = self._board.console
-        while True:
-            check_in(2**28)
-            command = await console.next_command()
-            name = command.get("do")
-            if name == "status":
-                console.reply(command, self.status.document())
-            elif name == "look_again":
-                self.lane.look_again()
-                console.reply(command, {"ok": True})
-            elif name == "record":
-                self.recorder.want(bool(command.get("on")))
-                console.reply(command, {"ok": True})
-            else:
-                console.reply(command, {"error": "unknown command"})
-
-    def _settings_part(self):
-        return {"faults": self._faults} if self._faults else {"ok": True}
+    link = Link(board.wifi, networks, link_changed, log)
+    timekeeper = TimeKeeper(board.net, clock, link, settings["clock.ntp_server"], random_bits, log)
+    waits = Waits(
+        settings["upload.retry_first_s"], settings["upload.retry_cap_s"], clock, random_bits
+    )
+    waits.attach(Slots("lane1", state_path + "lane"))
+    recovery = Recovery(store, buffers.work, log, work_came)
+    backlog = Backlog(store, epoch, recovery.pend, log)
+    strategy = WholeFile(
+        store, cloud, clock, system.device_id, store_id(secrets, random_bits), log
+    )
+    lane = Lane(store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log)
+    clock.on_set = lane.notify  # a clip may wait for the time
+    take_settings = {
+        "clip_samples": settings["recording.clip_length_s"] * settings["recording.rate_hz"],
+        "is_continuous": settings["recording.mode"] == "continuous",
+        "boot": boot,
+        "snr_db": snr_db(settings) if settings["recording.codec"] == "flac" else 0,
+    }
+    callbacks = {"epoch": epoch, "closed": lane.notify, "torn": recovery.pend}
+    recorder = Recorder(
+        board.microphone, buffers, store, quota, clock, take_settings, callbacks, log
+    )
+    parts = (board.battery, recorder, store, quota)
+    heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
+    indicator = IndicatorTask(board.indicator, recorder, lane)
+    settings_part = {"faults": faults} if faults else {"ok": True}
+    status = Status(
+        system,
+        {
+            "recorder": recorder.as_dict,
+            "queue": queue_part(lane, backlog, store, recovery, http),
+            "link": link.as_dict,
+            "clock": clock.as_dict,
+            "storage": quota.as_dict,
+            "heartbeat": heartbeat.as_dict,
+            "settings": lambda: settings_part,
+            "indicator": lambda: indicator.code,
+        },
+    )
+    people = People(board.button, board.console, recorder, lane, status)
+    supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
+    for name, run in (
+        ("recorder", recorder.run),
+        ("button", people.run_button),
+        ("console", people.run_console),
+        ("recovery", recovery.run),
+        ("link", link.run),
+        ("timekeeper", timekeeper.run),
+        ("lane", lane.run),
+        ("heartbeat", heartbeat.run),
+        ("indicator", indicator.run),
+    ):
+        supervisor.add(name, run)
+    return supervisor
 
 
 def snr_db(settings):
@@ -240,27 +194,9 @@ def seeded_bits(device_id, boot):
 
 def load_settings(config_data):
     """(settings, faults); what only reading them needs is let go of again."""
-    import device
     from device import config
 
     settings, faults = config.load(config_data)
-    for name in ("config", "config_table"):
-        del sys.modules["device." + name]
-        if hasattr(device, name):
-            delattr(device, name)
+    forget_module("device.config")
+    forget_module("device.config_table")
     return settings, faults
-
-
-def run(board, config_data):
-    """Build and run the recorder; returns the name of the failed task, or raises DeviceError."""
-    settings, faults = load_settings(config_data)
-    gc.collect()
-    buffers = Buffers(settings)
-    try:
-        app = App(board, settings, faults, buffers)
-    except DeviceError as e:
-        board.system.log_sink("E cannot start reason=%s" % e)
-        raise
-    if hasattr(gc, "threshold"):
-        gc.threshold(_GC_THRESHOLD_BYTES)
-    return asyncio.run(app.run())

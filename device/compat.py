@@ -145,6 +145,14 @@ def hex_digest(digest):
     return binascii.hexlify(digest).decode()
 
 
+def forget_module(name):
+    """Let go of a module that is needed no more, "package.module": its code leaves the heap."""
+    package, _, short = name.rpartition(".")
+    sys.modules.pop(name, None)
+    if hasattr(sys.modules.get(package), short):
+        delattr(sys.modules[package], short)
+
+
 def file_size(path):
     """Size of the file at path in bytes, or -1 if there is none."""
     try:

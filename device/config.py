@@ -6,6 +6,10 @@ replaced by their defaults one by one, and the status says so (reason config_ref
 
 import json
 
+from device import strict_json
+from device.errors import UrlRefused
+from device.http.url import split
+
 _MAX_BYTES = 8192
 _BOMS = (b"\xef\xbb\xbf",)
 
@@ -68,6 +72,8 @@ def allowed_text(row):
         words = "one of " + ", ".join(str(value) for value in allowed)
     elif kind == "text":
         words = "a text of %d to %d characters" % allowed
+    elif kind == "origin":
+        words = "https://host or https://host:port"
     elif kind == "names":
         words = "a list of at most %d texts of at most %d bytes" % allowed
     else:
@@ -98,81 +104,66 @@ def _parse(data):
         text = data.decode()
     except UnicodeError:
         return None, "config.json: not UTF-8; save it as UTF-8 text"
-    # MicroPython's parser accepts trailing commas and wrong brackets: check what it is lenient on.
-    fault = _strictness_fault(text)
+    fault = strict_json.fault(text)
     if fault:
         return None, "config.json: " + fault
     try:
         tree = json.loads(text)
-    except (ValueError, RuntimeError):
-        return None, "config.json: no valid JSON (cut off, or a missing quote or bracket?)"
+    except ValueError:
+        return None, "config.json: no valid JSON (an escape or a number that is none?)"
     if not isinstance(tree, dict):
         return None, "config.json: must be an object in braces"
     return tree, None
-
-
-def _strictness_fault(text):
-    """What Python's parser refuses and MicroPython's does not, as a sentence, or None."""
-    stack = []
-    last = ""
-    in_string = escaped = False
-    for letter in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif letter == "\\":
-                escaped = True
-            elif letter == '"':
-                in_string = False
-            continue
-        if letter in " \t\r\n":
-            continue
-        if letter == '"':
-            if last == '"':
-                return "two values without a comma or colon between them"
-            in_string = True
-        elif letter in "{[":
-            stack.append("}" if letter == "{" else "]")
-        elif letter in "}]":
-            if not stack or stack.pop() != letter:
-                return "a bracket %s closes another kind" % letter
-            if last == ",":
-                return "a comma before %s" % letter
-        last = letter
-    if in_string or stack:
-        return "it ends too early (cut off?)"
-    return None
 
 
 def _flatten(tree, prefix=""):
     for key in tree:
         value = tree[key]
         path = prefix + key
+        if key.startswith("_"):
+            continue  # "_comment" keys are for people
         if isinstance(value, dict):
             for found in _flatten(value, path + "."):
                 yield found
-        elif not path.startswith("_"):  # "_comment" keys are for people
+        else:
             yield path, value
 
 
 def _is_allowed(row, value):
     _, kind, _, allowed, _, _ = row
     if kind == "choice":
-        return not isinstance(value, bool) and value in allowed
+        return type(value) is type(allowed[0]) and value in allowed
     if kind == "int":
         if isinstance(value, bool) or not isinstance(value, int):
             return False
         return allowed[0] <= value <= allowed[1]
     if kind == "bool":
         return isinstance(value, bool)
-    if kind == "text":
-        return isinstance(value, str) and allowed[0] <= len(value) <= allowed[1]
+    if kind in ("text", "origin"):
+        if not isinstance(value, str) or not allowed[0] <= len(value) <= allowed[1]:
+            return False
+        return kind == "text" or _is_origin(value)
     if not isinstance(value, list) or len(value) > allowed[0]:
         return False
     for name in value:
-        if not isinstance(name, str) or not 0 < len(name.encode()) <= allowed[1]:
+        if not isinstance(name, str) or not 0 < _utf8_bytes(name) <= allowed[1]:
             return False
     return True
+
+
+def _utf8_bytes(text):
+    """Length of text in UTF-8; 0 for what has none (a lone surrogate)."""
+    try:
+        return len(text.encode())
+    except UnicodeError:
+        return 0
+
+
+def _is_origin(text):
+    try:
+        return split(text)[4] in ("/", "/v1", "/v1/")
+    except UrlRefused:
+        return False
 
 
 def _shown(value):

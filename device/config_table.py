@@ -6,6 +6,7 @@ Secrets (device token, Wi-Fi passwords) are never settings: they live in the sec
 Row: path, kind, default, allowed, unit, help.
     kind "int":    allowed = (lowest, highest)        kind "choice": allowed = the values
     kind "text":   allowed = (shortest, longest)      kind "bool":   allowed = None
+    kind "origin": an https address, allowed = (shortest, longest)
     kind "names":  list of texts, allowed = (most entries, longest text)
 """
 
@@ -21,10 +22,10 @@ ROWS = (
     (
         "recording.codec",
         "choice",
-        "flac",
-        ("flac", "wav"),
+        "wav",
+        ("wav", "flac"),
         "",
-        "how audio is stored and sent; wav is exact and nearly twice as large",
+        "how audio is stored and sent; flac halves it, and takes 25 KiB more heap",
     ),
     (
         "recording.quality",
@@ -69,7 +70,7 @@ ROWS = (
         "how many blocks bridge a stall of flash or network",
     ),
     ("wifi.networks", "names", [], (8, 32), "", "network names in order; passwords are secrets"),
-    ("cloud.api_url", "text", "https://api.bota.dev", (8, 200), "", "origin of the cloud's API"),
+    ("cloud.api_url", "origin", "https://api.bota.dev", (8, 200), "", "origin of the cloud's API"),
     ("cloud.heartbeat_s", "int", 600, (0, 86400), "s", "time between heartbeats, 0: none"),
     ("upload.retry_first_s", "int", 30, (1, 3600), "s", "first wait after a failure; it doubles"),
     ("upload.retry_cap_s", "int", 1800, (1, 14400), "s", "longest wait after failures"),

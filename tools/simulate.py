@@ -30,6 +30,7 @@ from tools.sim.progress import Progress
 
 FOLDER = ROOT / "build" / "simulate"
 SAMPLE_REPEATS = 3  # 25 s of speech: three times over it makes several clips
+HEAP_KB = {"wav": 256, "flac": 320}  # words are twice as wide here as on the board
 IDLE_LIMIT_S = 60.0  # without any progress for so long the run has failed
 
 
@@ -46,7 +47,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--speed", type=int, default=0, help="times real time; 0: as it can")
     parser.add_argument("--rate", type=int, default=16000, help="samples a second")
     parser.add_argument("--clip-length", type=int, default=30, help="seconds a clip (30-3600)")
-    parser.add_argument("--heap", type=int, default=256, help="KiB of heap on the unix port")
+    parser.add_argument("--codec", choices=("wav", "flac"), default="wav")
+    parser.add_argument("--heap", type=int, help="KiB of heap (256; with flac 320)")
     parser.add_argument("--generation", choices=("d1", "d2", "s"), default="s")
     parser.add_argument("--api-port", type=int, default=0, help="port of the API (0: a free one)")
     parser.add_argument("--storage-port", type=int, default=0, help="port of storage")
@@ -85,6 +87,7 @@ def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
     return {
         "recording": {
             "mode": "button",
+            "codec": options.codec,
             "clip_length_s": options.clip_length,
             "rate_hz": options.rate,
         },
@@ -99,6 +102,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     repeat = 1 if options.audio else SAMPLE_REPEATS
     samples = read_samples(options.audio or SAMPLE, options.rate, repeat)
     engine = choose_engine(options.engine, console)
+    heap_kb = options.heap or HEAP_KB[options.codec]
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     (FOLDER / "heard.pcm").write_bytes(samples.tobytes())
@@ -113,10 +117,10 @@ def run(options: argparse.Namespace, console: Console) -> int:
         _, token = cloud.register_recorder("SIM-0001", end_user="Simulator")
         console.print(
             f"recorder  {FOLDER / 'board'} ({engine}"
-            + (f", heap {options.heap} KiB)" if engine == "micropython" else ")")
+            + (f", heap {heap_kb} KiB)" if engine == "micropython" else ")")
         )
         console.print(f"cloud     {cloud.api_origin}\nstorage   {cloud.storage_origin}")
-        board = VirtualBoard(FOLDER / "board", engine, options.heap)
+        board = VirtualBoard(FOLDER / "board", engine, heap_kb)
         try:
             board.equip(
                 audio=FOLDER / "heard.pcm",
@@ -167,8 +171,9 @@ def record_and_deliver(board: VirtualBoard, samples: int, rate_hz: int, console:
 
 
 def why(board: VirtualBoard) -> str:
-    """The board's last words."""
-    lines = [line for line in board.serial().splitlines() if line.strip()]
+    """The board's last words before its first reset."""
+    first_life = board.serial().split("\nI start ", 2)[:2]
+    lines = [line for line in "\n".join(first_life).splitlines() if line.startswith("E ")]
     return f"{lines[-1] if lines else 'it said nothing'}; see {board.folder / 'serial.log'}."
 
 

@@ -68,7 +68,6 @@ class Recorder:
         while True:
             check_in(60_000)
             if not self._wanted:
-                self.reason.set("idle")
                 await self._wait_for_change(_CHECK_MS)
                 continue
             try:
@@ -191,8 +190,8 @@ class Recorder:
             number = self._clip.number
             try:
                 self._finish_clip(is_last=True)
-            except DeviceError as e:
-                self._log.error("clip left for recovery clip=%d reason=%s", number, e)
+            except DeviceError as closing:
+                self._log.error("clip left for recovery clip=%d reason=%s", number, closing)
                 self._torn(number)
         self.reason.set(code, str(e.detail))
 

@@ -20,29 +20,32 @@ class BlockRing:
         self._blocks = [memoryview(bytearray(2 * frames_per_block)) for _ in range(count)]
         self._frames = [0] * count
         self._lost_before = [0] * count
-        self._write = 0  # next block to fill
-        self._used = 0  # committed and not yet released
+        # Both count to twice the number of blocks and begin again, so that full and empty differ.
+        # One writer each: the driver (perhaps an interrupt) and the consumer.
+        self._wrap = 2 * count
+        self._committed = 0
+        self._released = 0
         self._lost_now = 0  # frames dropped since the last commit
         self._flag = ThreadSafeFlag()
         self.lost_frames = 0
 
     def __len__(self):
-        return self._used
+        return (self._committed - self._released) % self._wrap
 
     def slot(self):
         """The block to fill next, or None if all are full. It stays the same until commit()."""
-        if self._used == len(self._blocks):
+        committed = self._committed
+        if (committed - self._released) % self._wrap == len(self._blocks):
             return None
-        return self._blocks[self._write]
+        return self._blocks[committed % len(self._blocks)]
 
     def commit(self, frames):
         """The block that slot() gave now holds frames samples: hand it to the consumer."""
-        write = self._write
-        self._frames[write] = frames
-        self._lost_before[write] = self._lost_now
+        slot = self._committed % len(self._blocks)
+        self._frames[slot] = frames
+        self._lost_before[slot] = self._lost_now
         self._lost_now = 0
-        self._write = (write + 1) % len(self._blocks)
-        self._used += 1
+        self._committed = (self._committed + 1) % self._wrap
         self._flag.set()
 
     def overrun(self, frames):
@@ -52,7 +55,7 @@ class BlockRing:
 
     async def wait(self):
         """Wait until a block was committed or wake() was called. One waiter."""
-        if not self._used:
+        if self._committed == self._released:
             await self._flag.wait()
 
     def wake(self):
@@ -63,15 +66,15 @@ class BlockRing:
         """(samples, frames, lost_before) of the oldest full block, or None. Lent until
         release().
         """
-        if not self._used:
+        if self._committed == self._released:
             return None
-        read = (self._write - self._used) % len(self._blocks)
-        return self._blocks[read], self._frames[read], self._lost_before[read]
+        slot = self._released % len(self._blocks)
+        return self._blocks[slot], self._frames[slot], self._lost_before[slot]
 
     def release(self):
         """Give the oldest block back to the driver."""
-        self._used -= 1
+        self._released = (self._released + 1) % self._wrap
 
     def clear(self):
         """Forget everything; only while the driver is stopped."""
-        self._write = self._used = self._lost_now = 0
+        self._committed = self._released = self._lost_now = 0

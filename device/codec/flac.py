@@ -15,7 +15,7 @@ All buffers are made in __init__: about 8 KB, of which 4 KB residuals and 2 KB s
 
 from array import array
 
-from device.codec import flac_hot, flac_scan
+from device.codec import flac_frame, flac_hot
 from device.codec.flac_format import BLOCK_SAMPLES, FlacFormat
 
 _QUARTER_MARGIN_DB = 12
@@ -92,8 +92,8 @@ class FlacEncoder(FlacFormat):
         self._quarters = array("I", bytes(4 * 4))
         self._ks = bytearray(64)
         self._shift = 0
-        self._crc8 = flac_scan.crc8_table()
-        self._crc16 = flac_scan.crc16_table()
+        self._crc8 = flac_frame.crc8_table()
+        self._crc16 = flac_frame.crc16_table()
         self.begin()
 
     def begin(self):
@@ -105,7 +105,7 @@ class FlacEncoder(FlacFormat):
 
     def max_encoded_bytes(self, frames):
         """Return the most bytes that encode() of that many samples, or finish(), may write."""
-        return (frames // BLOCK_SAMPLES + 1) * flac_scan.max_frame_bytes(BLOCK_SAMPLES)
+        return (frames // BLOCK_SAMPLES + 1) * flac_frame.max_frame_bytes(BLOCK_SAMPLES)
 
     def facts(self):
         """Return [smallest, largest] frame of this stream in bytes, as upload_header wants it."""
@@ -188,7 +188,7 @@ class FlacEncoder(FlacFormat):
         out[pos + 1] = 0xF8
         out[pos + 2] = (code << 4) | self._rate_code
         out[pos + 3] = 0x08
-        pos = flac_scan.put_number(self._frame, out, pos + 4)
+        pos = flac_frame.put_number(self._frame, out, pos + 4)
         if code == 7:
             out[pos] = (n - 1) >> 8
             pos += 1

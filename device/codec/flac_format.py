@@ -5,8 +5,8 @@ ever patched: the stored header leaves totals open, upload_header() makes the tr
 length.
 """
 
-from device.codec import flac_scan
-from device.compat import sleep_ms
+from device.codec import flac_frame
+from device.compat import forget_module, sleep_ms
 
 BLOCK_SAMPLES = 1024
 _HEADER_BYTES = 42
@@ -55,14 +55,18 @@ class FlacFormat:
         longer than VERBATIM ones.
         """
         frames = (samples + BLOCK_SAMPLES - 1) // BLOCK_SAMPLES
-        most = _HEADER_BYTES + frames * flac_scan.max_frame_bytes(BLOCK_SAMPLES)
+        most = _HEADER_BYTES + frames * flac_frame.max_frame_bytes(BLOCK_SAMPLES)
         return _HEADER_BYTES + 11 * frames <= size_bytes <= most
 
     async def scan(self, f, size_bytes, work):
         """Find the whole good frames of a torn file: see flac_scan.steps. Yields after each."""
+        # Only a repair needs it: it is loaded for one and let go of again.
+        from device.codec import flac_scan
+
         steps = flac_scan.steps(
-            f, size_bytes, work, flac_scan.crc8_table(), flac_scan.crc16_table()
+            f, size_bytes, work, flac_frame.crc8_table(), flac_frame.crc16_table()
         )
+        forget_module("device.codec.flac_scan")
         while True:
             try:
                 next(steps)

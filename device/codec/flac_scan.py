@@ -9,13 +9,12 @@ file, a short frame, a fault) the frame is decoded to learn its exact length. So
 without chance: the beginning of a frame never decodes as a whole one.
 """
 
-from array import array
 from binascii import crc32
 
 from device.codec import flac_hot
+from device.codec.flac_frame import FRAME_HEADER_MAX, max_frame_bytes, put_number
 
 _HEADER_BYTES = 42
-_FRAME_HEADER_MAX = 16
 _RATES = (0, 0, 0, 0, 8000, 16000, 22050, 24000, 32000, 44100, 48000)
 _NOTHING = (0, 0)
 _NO_FRAME = (0, 0, 0)
@@ -23,55 +22,6 @@ _NO_FRAME = (0, 0, 0)
 
 class _Torn(Exception):
     """The frame goes on beyond the bytes that are there, or is none of ours."""
-
-
-def crc8_table():
-    """Return the 256-byte table of polynomial 0x07 (RFC 9639 section 9.1.8)."""
-    table = bytearray(256)
-    for i in range(256):
-        crc = i
-        for _ in range(8):
-            crc = (crc << 1) ^ (0x107 if crc & 0x80 else 0)
-        table[i] = crc
-    return table
-
-
-def crc16_table():
-    """Return the table of polynomial 0x8005 (RFC 9639 section 9.3), then that of two bytes.
-
-    256 words for a byte, 256 for a byte with a zero after it.
-    """
-    table = array("H", bytes(1024))
-    for i in range(256):
-        crc = i << 8
-        for _ in range(8):
-            crc = (crc << 1) ^ (0x18005 if crc & 0x8000 else 0)
-        table[i] = crc
-    for i in range(256):
-        crc = table[i]
-        table[256 + i] = ((crc << 8) & 0xFF00) ^ table[crc >> 8]
-    return table
-
-
-def max_frame_bytes(block_samples):
-    """Return the length no frame exceeds: VERBATIM, the longest header, the footer."""
-    return 2 * block_samples + _FRAME_HEADER_MAX + 2
-
-
-def put_number(v, out, pos):
-    """Write a frame number as RFC 9639 section 9.1.5 codes it; return the position after it."""
-    if v < 0x80:
-        out[pos] = v
-        return pos + 1
-    more = 1
-    while v >> (5 * more + 6):
-        more += 1
-    out[pos] = ((0xFF00 >> (more + 1)) & 0xFF) | (v >> (6 * more))
-    while more:
-        more -= 1
-        pos += 1
-        out[pos] = 0x80 | ((v >> (6 * more)) & 0x3F)
-    return pos + 1
 
 
 def scan(f, size_bytes, work, crc8, crc16):
@@ -99,7 +49,7 @@ def steps(f, size_bytes, work, crc8, crc16):
     rate_code, block = _stream_facts(work, fill)
     if not block:
         return 0, 0, 0, [0, 0]
-    need = max_frame_bytes(block) + _FRAME_HEADER_MAX
+    need = max_frame_bytes(block) + FRAME_HEADER_MAX
     if len(work) < need:
         raise ValueError("work has %d bytes, needs %d" % (len(work), need))
     left = size_bytes - fill

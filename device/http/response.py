@@ -2,6 +2,7 @@
 
 import json
 
+from device import strict_json
 from device.compat import const, is_digits
 from device.errors import Transient
 
@@ -43,14 +44,11 @@ class Response:
         """The body as an object; raises Transient(bad_answer) if it is anything else."""
         if self.is_page():
             raise Transient("portal", "status=%d html" % self.status_code)
-        content = bytes(self.content)
-        # MicroPython's parser takes {"a":1] for whole: the last brace must at least be one.
-        if not content.strip().startswith(b"{") or not content.strip().endswith(b"}"):
-            raise Transient("bad_answer", "status=%d no JSON object" % self.status_code)
         try:
-            value = json.loads(content)
-        except (ValueError, UnicodeError, RuntimeError):
-            raise Transient("bad_answer", "status=%d broken JSON" % self.status_code)
+            text = bytes(self.content).decode()
+            value = None if strict_json.fault(text) else json.loads(text)
+        except (ValueError, UnicodeError):
+            value = None
         if not isinstance(value, dict):
             raise Transient("bad_answer", "status=%d no JSON object" % self.status_code)
         return value

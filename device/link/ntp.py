@@ -28,13 +28,13 @@ def answer(packet, nonce, round_trip_ms):
     flags, stratum = packet[0], packet[1]
     if flags & 7 != 4 or not 3 <= (flags >> 3 & 7) <= 4:
         raise Transient("bad_answer", "ntp mode")
+    if bytes(packet[24:32]) != nonce:
+        raise Transient("bad_answer", "ntp answer to another question")
     if stratum == 0:
         # Kiss-of-death (RFC 4330 8): the server wants to be left alone.
         raise Transient("throttled", "ntp kiss", 3600)
     if flags >> 6 == 3 or stratum > 15:
         raise Transient("bad_answer", "ntp unsynchronised")
-    if bytes(packet[24:32]) != nonce:
-        raise Transient("bad_answer", "ntp answer to another question")
     if round_trip_ms > _MAX_ROUND_TRIP_MS:
         raise Transient("bad_answer", "ntp too slow")
     seconds, fraction = struct.unpack(">II", packet[40:48])

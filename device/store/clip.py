@@ -17,8 +17,8 @@ Fields of the record (terse names: a record of 512 bytes costs no erase on littl
     snr      dB kept if near-lossless; absent: exact
     lost     samples the driver dropped in it   cut      1 if repaired after a power cut
     body     CRC-32 of the frozen create body   rid      recording id in the cloud
-    sha      SHA-256 of the bytes that left     size     how many they were
-    tries    the clip's own failures            why,was  reason set aside, state before
+    sha      SHA-256 of the bytes that left (as many as the file holds)
+    tries    the clip's own failures            why      reason it was set aside
     late     1: complete was refused once  said     what the cloud said (status and code)
 """
 

@@ -132,7 +132,7 @@ class Recovery:
         changes = {"bytes": good_bytes, "samples": samples, "crc": crc, "facts": facts}
         changes.update(state=CLOSED, cut=1, last=1)
         if samples < clip.record["hz"] and clip.record["index"] == 0:
-            changes.update(state=QUARANTINED, why="too_short", was=CLOSED)
+            changes.update(state=QUARANTINED, why="too_short")
         self._store.save(clip, **changes)
         self.repaired += 1
         self._log.warning(

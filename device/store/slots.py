@@ -20,7 +20,7 @@ MAX_BYTES = const(512)  # a file of this size is inline on littlefs: no erase
 
 def encode(magic, sequence, value):
     """The line as bytes. value: dict of plain values."""
-    body = json.dumps(value)
+    body = json.dumps(value, separators=(",", ":"))
     checked = "%d %s" % (sequence, body)
     crc = crc32(checked.encode()) & 0xFFFFFFFF
     return ("%s %d %08x %s\n" % (magic, sequence, crc, body)).encode()
@@ -70,12 +70,12 @@ class Slots:
         return newest
 
     def write(self, value):
-        """Make value durable. Raises OSError (EFBIG for more than MAX_BYTES); then the old value
-        still stands.
+        """Make value durable. Raises OSError, EFBIG for more than 2 * MAX_BYTES; then the old
+        value still stands.
         """
         sequence = self.sequence + 1
         line = encode(self._magic, sequence, value)
-        if len(line) > MAX_BYTES:
+        if len(line) > 2 * MAX_BYTES:
             raise OSError(_EFBIG)
         path = self._base + str(sequence & 1)
         with open(path, "wb") as f:

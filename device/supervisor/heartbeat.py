@@ -10,6 +10,7 @@ from device.compat import const, sleep_ms
 from device.errors import DeviceError, NeedsOperator
 
 _CHECK_MS = const(5_000)
+_REFUSED_MS = const(900_000)  # a refused token is asked about quarter-hourly at most
 _FLAG_CHARGING = const(1)
 _FLAG_LOW_BATTERY = const(2)
 _FLAG_STORAGE_FULL = const(4)
@@ -56,6 +57,8 @@ class Heartbeat:
         except NeedsOperator as e:
             self.failed += 1
             self._log.warning("heartbeat refused %s", e)
+            rest_ms = max(self._interval_ms, _REFUSED_MS)
+            self._next_up_ms = self._clock.uptime_ms() + rest_ms
             return
         except DeviceError as e:
             self.failed += 1

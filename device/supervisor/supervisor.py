@@ -1,19 +1,23 @@
 """The task table: starts every task, feeds the watchdog when all have checked in, resets on a
 surprise.
 
-A task says with check_in(within_ms) when it will be heard of again at the latest. One overdue task
+A task says with check_in(within_ms) when it will be heard of again at the latest; None: it rests
+until an event that nobody can foresee (the button). One overdue task
 and the watchdog is no longer fed: the board resets, and the durable state goes on from there. A
 task that ends or raises is an event: it is logged with its traceback and the program is left
 (Fatal), because a half-deaf recorder is worse than a reset.
 """
 
 import asyncio
+import gc
 
 from device.compat import const, short_traceback, sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 _FEED_MS = const(2_000)
 _FIRST_CHECK_IN_MS = const(120_000)
 _TRACEBACK_CHARS = const(600)
+_MEMORY_TRIES = const(10)
+_MEMORY_PAUSE_MS = const(1_000)
 
 
 class Supervisor:
@@ -48,10 +52,19 @@ class Supervisor:
 
     async def _guarded(self, row):
         def check_in(within_ms):
-            row[3] = ticks_add(ticks_ms(), within_ms)
+            row[3] = None if within_ms is None else ticks_add(ticks_ms(), within_ms)
 
         try:
-            await row[1](check_in)
+            for _ in range(_MEMORY_TRIES):
+                try:
+                    await row[1](check_in)
+                    break
+                except MemoryError:
+                    # Often a moment's shortage: what the task keeps lives in its object, so it can
+                    # begin again. If it goes on, only a reset makes the heap whole.
+                    gc.collect()
+                    self._log.warning("task is short of memory task=%s", row[0])
+                    await sleep_ms(_MEMORY_PAUSE_MS)
             self._log.error("task ended task=%s", row[0])
         except Exception as e:  # noqa: BLE001  the one boundary where a surprise may arrive
             self._log.error("task failed task=%s", row[0])
@@ -61,7 +74,7 @@ class Supervisor:
     def _all_alive(self):
         now = ticks_ms()
         for row in self._table:
-            if ticks_diff(row[3], now) < 0:
+            if row[3] is not None and ticks_diff(row[3], now) < 0:
                 self._log.error("task is overdue task=%s", row[0])
                 return False
         return True

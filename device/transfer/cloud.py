@@ -27,7 +27,7 @@ class Cloud:
         self._with_type = True
 
     def has_token(self):
-        return bool(self._secrets.get("token"))
+        return bool(clean_token(self._secrets.get("token")))
 
     async def create(self, body, key):
         """POST /recordings with the frozen body and key; returns the recording id."""
@@ -75,10 +75,24 @@ class Cloud:
         response.json()
 
     async def _post(self, path, body, key=None):
-        token = self._secrets.get("token")
+        token = clean_token(self._secrets.get("token"))
         if not token:
             raise NeedsOperator("no_token")
         headers = [("Authorization", "Bearer " + token), ("Content-Type", "application/json")]
         if key:
             headers.append(("Idempotency-Key", key))
         return await self._http.request("POST", self._base + path, headers, body)
+
+
+def clean_token(text):
+    """The token as it goes on the wire, "" if there is none that could.
+
+    Editors and cables leave a byte order mark, line ends, blanks or a "Bearer " around it.
+    """
+    token = (text or "").lstrip("\ufeff").strip()
+    if token.lower().startswith("bearer "):
+        token = token[7:].strip()
+    for letter in token:
+        if not "!" <= letter <= "~":
+            return ""
+    return token

@@ -17,6 +17,7 @@ from device.store.clip import DONE, PARKED, QUARANTINED
 
 _PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
+_ALIVE_MS = const(600_000)  # above the sum of the limits of one request without progress
 _SAID_CHARS = const(40)  # a record stays below 512 bytes
 _LINK_CODES = ("dns_failed", "connect_failed", "connection_lost", "timeout")
 
@@ -45,6 +46,12 @@ class Lane:
         """There may be work, or a wait may be over (clip closed, link up, new token)."""
         self._work.set()
 
+    def link_returned(self):
+        """The radio is up again: a wait that only its absence had caused is over."""
+        if self._waits.code in _LINK_CODES:
+            self._waits.cut_short()
+        self._work.set()
+
     def look_again(self):
         """What the wait was for has changed: end the cool-down."""
         self._waits.cut_short()
@@ -54,16 +61,16 @@ class Lane:
     async def run(self, check_in):
         """Deliver for ever. check_in(within_ms): tells the supervisor that this task lives."""
         while True:
-            check_in(600_000)
+            check_in(_ALIVE_MS)
             try:
-                await self._step()
+                await self._step(lambda: check_in(_ALIVE_MS))
             except NeedsOperator as e:
                 # The medium itself (walking the queue): nothing can be sent from it now.
                 self._set_reason(e.code, e.detail, _CHECK_MS)
                 self._log.error("backlog unreadable %s", e)
                 await self._pause(_CHECK_MS)
 
-    async def _step(self):
+    async def _step(self, alive):
         code, left_ms = self._not_now()
         if code:
             self._set_reason(code, "", left_ms)
@@ -82,7 +89,7 @@ class Lane:
         self.in_hand = clip.number
         try:
             if clip.state != DONE:
-                await self._strategy.advance(clip)
+                await self._strategy.advance(clip, alive)
             self._store.free(clip)
             self._delivered(clip)
         except Permanent as e:
@@ -149,7 +156,7 @@ class Lane:
         state = PARKED if e.code in _PARKED_REASONS else QUARANTINED
         said = printable(e.detail)[:_SAID_CHARS]
         try:
-            self._store.save(clip, state=state, why=e.code, was=clip.state, said=said)
+            self._store.save(clip, state=state, why=e.code, said=said)
         except Transient as e:
             self._failed(clip, e)
             return

@@ -16,11 +16,12 @@ class ClipSource:
     """A body for http.client: length, rewind(), readinto(mv). Opens the file in rewind(); close()
     it.
 
-    codec: codec of the clip. After a whole pass sha256_hex and is_intact are valid. A file shorter
+    codec: format of the clip; alive(): called for each piece, so that a long upload is not taken
+    for a hang. After a whole pass sha256_hex and is_intact are valid. A file shorter
     than its record ends early: readinto returns 0.
     """
 
-    def __init__(self, clip, codec):
+    def __init__(self, clip, codec, alive=None):
         record = clip.record
         self.length = record["bytes"]
         self._path = clip.audio_path
@@ -28,6 +29,7 @@ class ClipSource:
         self._header_bytes = codec.header_bytes
         self._header = memoryview(bytearray(_HEADER_ROOM_BYTES))
         codec.upload_header(record["samples"], record.get("facts") or [], self._header)
+        self._alive = alive
         self._f = None
         self.sha256_hex = None
 
@@ -41,6 +43,8 @@ class ClipSource:
         self.sha256_hex = None
 
     def readinto(self, out):
+        if self._alive:
+            self._alive()
         if self._offset < self._header_bytes:
             n = min(len(out), self._header_bytes - self._offset)
             out[:n] = self._header[self._offset : self._offset + n]

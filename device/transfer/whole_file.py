@@ -31,6 +31,10 @@ _POLL_TOTAL_MS = const(120_000)
 _INTEGRITY_TRIES = const(3)
 
 
+def no_news():
+    """For callers that are not watched."""
+
+
 class WholeFile:
     """store, cloud, clock as in app.py; device_id and store_id make the clip's key unique."""
 
@@ -43,8 +47,8 @@ class WholeFile:
         self._log = log
         self.sending_bytes = 0
 
-    async def advance(self, clip):
-        """Take clip as far as it goes: to `done`, or raise.
+    async def advance(self, clip, alive=no_news):
+        """Take clip as far as it goes: to `done`, or raise. alive() is called while it moves.
 
         Raises Permanent (set aside), Transient, NeedsOperator (the lane waits).
         """
@@ -54,10 +58,10 @@ class WholeFile:
             await self._create(clip)
         while clip.state != DONE:
             if clip.state == CREATED:
-                await self._upload(clip)
+                await self._upload(clip, alive)
             if clip.state == STORED:
                 self._store.save(clip, state=COMPLETING)
-            await self._complete(clip)
+            await self._complete(clip, alive)
 
     def _freeze(self, clip):
         if file_size(clip.audio_path) < clip.record["bytes"]:
@@ -81,11 +85,11 @@ class WholeFile:
         self._store.save(clip, state=CREATED, rid=rid)
         self._log.info("clip created clip=%d recording=%s", clip.number, rid)
 
-    async def _upload(self, clip):
+    async def _upload(self, clip, alive):
         codec_of_clip = self._codec_of(clip)
         if not codec_of_clip.fits(clip.record["samples"], clip.record["bytes"]):
             raise Permanent("damaged", "samples and bytes disagree")
-        source = ClipSource(clip, codec_of_clip)
+        source = ClipSource(clip, codec_of_clip, alive)
         self.sending_bytes = source.length
         try:
             try:
@@ -105,7 +109,7 @@ class WholeFile:
         finally:
             source.close()
             self.sending_bytes = 0
-        self._store.save(clip, state=STORED, sha=source.sha256_hex, size=source.length)
+        self._store.save(clip, state=STORED, sha=source.sha256_hex)
 
     async def _put(self, clip, source):
         record = clip.record
@@ -118,7 +122,7 @@ class WholeFile:
                 raise Permanent("damaged", e.detail)
             raise
 
-    async def _complete(self, clip):
+    async def _complete(self, clip, alive):
         record = clip.record
         waited_ms = 0
         pause_ms = _POLL_FIRST_MS
@@ -128,6 +132,7 @@ class WholeFile:
                 break
             if waited_ms >= _POLL_TOTAL_MS:
                 raise Transient("verification_pending", "polled=%ds" % (waited_ms // 1000))
+            alive()
             await sleep_ms(pause_ms)
             waited_ms += pause_ms
             pause_ms = min(2 * pause_ms, _POLL_CAP_MS)

@@ -7,7 +7,7 @@ import sys
 
 import micropython
 
-from device.codec import flac_hot, flac_scan
+from device.codec import flac_frame, flac_hot, flac_scan
 from device.codec.flac import FlacEncoder
 
 
@@ -50,7 +50,7 @@ def scan(path, first, last):
     with open(path, "rb") as f:
         data = f.read()
     work = bytearray(4200)
-    tables = flac_scan.crc8_table(), flac_scan.crc16_table()
+    tables = flac_frame.crc8_table(), flac_frame.crc16_table()
     for cut in range(int(first), int(last)):
         good, samples, crc, facts = flac_scan.scan(io.BytesIO(data[:cut]), cut, work, *tables)
         print(cut, good, samples, crc, facts[0], facts[1])

@@ -7,7 +7,7 @@ from binascii import crc32
 import numpy as np
 import pytest
 
-from device.codec import flac_scan
+from device.codec import flac_frame, flac_scan
 from device.codec.flac import FlacEncoder
 from device.codec.flac_format import FlacFormat
 from host_tests.codec import flac_host, flac_reader, flac_signals
@@ -15,7 +15,7 @@ from host_tests.codec import flac_host, flac_reader, flac_signals
 _NOTHING = (0, 0, 0, [0, 0])
 
 
-_TABLES = flac_scan.crc8_table(), flac_scan.crc16_table()
+_TABLES = flac_frame.crc8_table(), flac_frame.crc16_table()
 
 
 def _scan(data, work_bytes=4200, size=None):
@@ -138,7 +138,7 @@ def _as_samples(raw, total=1024):
 
 
 def test_sync_patterns_inside_frames_do_not_fool():
-    crc8 = flac_scan.crc8_table()
+    crc8 = flac_frame.crc8_table()
     fakes = b"\xff\xf8" * 20
     for number in (0, 1, 2):
         head = bytes([0xFF, 0xF8, 0xA5, 0x08, number])

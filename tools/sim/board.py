@@ -115,6 +115,7 @@ class VirtualBoard:
             stderr=subprocess.STDOUT,
             env=self._environment(),
             start_new_session=True,  # Ctrl-C is ours to answer
+            umask=0o077,  # secrets.json is written anew by the board
         )
         self._power.set()
         if self._watcher is None:

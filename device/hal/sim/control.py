@@ -36,7 +36,10 @@ class Console:
                 continue
             if self._reader is None:
                 await self._connect()
-            line = await self._reader.readline()
+            try:
+                line = await self._reader.readline()
+            except ValueError:
+                continue  # longer than CPython's reader takes
             if not line:
                 sys.exit(4)  # the simulator is gone, and a board without its world with it
             command = parse_command(line)

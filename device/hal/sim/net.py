@@ -88,12 +88,12 @@ class Connection:
             raise translate(e, "read")
 
     def has_input(self):
-        if not IS_MICROPYTHON and hasattr(self._sock, "pending") and self._sock.pending():
-            return True
         try:
+            if not IS_MICROPYTHON and hasattr(self._sock, "pending") and self._sock.pending():
+                return True
             return bool(self._poll.poll(0))
-        except OSError:
-            return True
+        except (OSError, ValueError):
+            return True  # closed: a read tells
 
     def close(self):
         sock, self._sock = self._sock, _CLOSED
@@ -152,6 +152,22 @@ else:
                 return 0
 
 
+def _socket(host, port, kind):
+    """(socket that does not block, address) for host. Raises Transient."""
+    try:
+        found = socket.getaddrinfo(host, port, 0, kind)
+    except OSError as e:
+        raise Transient("dns_failed", "errno=%s" % e.errno)
+    if not found:
+        raise Transient("dns_failed", "no address")
+    try:
+        sock = socket.socket(found[0][0], found[0][1], found[0][2])
+    except OSError as e:
+        raise translate(e, "connect")
+    sock.setblocking(False)
+    return sock, found[0][-1]
+
+
 class Net:
     """hosts: dict of name -> address; root_der: the trusted root as DER; is_up(): the radio."""
 
@@ -168,11 +184,9 @@ class Net:
         address = self._hosts.get(host)
         if address is None:
             raise Transient("dns_failed", host)
-        found = socket.getaddrinfo(address, port, 0, socket.SOCK_STREAM)[0]
-        sock = socket.socket(found[0], found[1], found[2])
-        sock.setblocking(False)
+        sock, found = _socket(address, port, socket.SOCK_STREAM)
         try:
-            await self._connect(sock, found[-1])
+            await self._connect(sock, found)
             if is_tls:
                 sock = self._context.wrap_socket(
                     sock, server_hostname=host, do_handshake_on_connect=False
@@ -211,11 +225,9 @@ class Net:
         address = self._hosts.get(host)
         if address is None:
             raise Transient("dns_failed", host)
-        found = socket.getaddrinfo(address, port, 0, socket.SOCK_DGRAM)[0]
-        sock = socket.socket(found[0], found[1], found[2])
-        sock.setblocking(False)
+        sock, found = _socket(address, port, socket.SOCK_DGRAM)
         try:
-            sock.connect(found[-1])
+            sock.connect(found)
             sock.send(data)
             await wait_for_ms(wait_readable(sock), _DATAGRAM_MS)
             return sock.recv(size)

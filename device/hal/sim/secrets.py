@@ -17,9 +17,14 @@ class Secrets:
     def _read(self):
         try:
             with open(self._path) as f:
-                return json.load(f)
-        except OSError:
+                tree = json.load(f)
+        except (OSError, ValueError):
+            tree = None
+        if not isinstance(tree, dict) or not isinstance(tree.get("values"), dict):
             return {"values": {}, "counters": {}}
+        if not isinstance(tree.get("counters"), dict):
+            tree["counters"] = {}
+        return tree
 
     def reload(self):
         """Somebody provisioned anew (the control channel says so)."""
@@ -48,5 +53,9 @@ class Secrets:
     def _write(self):
         new_path = self._path + ".new"
         with open(new_path, "w") as f:
+            if hasattr(os, "chmod"):
+                os.chmod(
+                    new_path, 0o600
+                )  # MicroPython has none: there the process's umask does it
             f.write(json.dumps(self._tree))
         os.rename(new_path, self._path)

@@ -1,0 +1,37 @@
+"""What people do to the recorder: the button, and commands over the console."""
+
+
+class People:
+    """button, console: ports. Commands: status, look_again, record (on)."""
+
+    def __init__(self, button, console, recorder, lane, status):
+        self._button = button
+        self._console = console
+        self._recorder = recorder
+        self._lane = lane
+        self._status = status
+
+    async def run_button(self, check_in):
+        while True:
+            check_in(None)
+            await self._button.pressed()
+            self._recorder.toggle()
+
+    async def run_console(self, check_in):
+        """Every command is answered, an unknown one too."""
+        while True:
+            check_in(None)
+            command = await self._console.next_command()
+            self._console.reply(command, self._answer(command))
+
+    def _answer(self, command):
+        name = command.get("do")
+        if name == "status":
+            return self._status.document()
+        if name == "look_again":
+            self._lane.look_again()
+        elif name == "record":
+            self._recorder.want(bool(command.get("on")))
+        else:
+            return {"error": "unknown command"}
+        return {"ok": True}

@@ -1,0 +1,182 @@
+"""The boards whose ports are checked, and the servers they talk to. Another HAL: one more row."""
+
+import contextlib
+import datetime
+import pathlib
+import socket
+import ssl
+import sys
+import threading
+import types
+
+import pytest
+import trustme
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from device.hal.sim import flash, net, parts, secrets  # noqa: E402
+
+
+class SimHal:
+    """Makes each port of hal/sim; what differs from board to board is only in here."""
+
+    def storage(self, folder):
+        return flash.FlashStorage(str(folder), 1024)
+
+    def net(self, servers, is_up=lambda: True):
+        return net.Net(servers.names, servers.root_der, is_up)
+
+    def secrets(self, folder):
+        return secrets.Secrets(str(folder / "secrets.json"))
+
+    def clock(self, is_set=False):
+        return parts.ClockPort(is_set)
+
+    def wifi(self, networks):
+        return parts.Wifi(networks, join_ms=0)
+
+    def battery(self):
+        return parts.Battery()
+
+    def button(self):
+        return parts.Button()
+
+    def press(self, button):
+        button.press()
+
+    def indicator(self, shown):
+        return parts.Indicator(lambda name, **values: shown.append(values["code"]))
+
+    def watchdog(self, events):
+        return parts.Watchdog(lambda name, **values: events.append((name, values)))
+
+    def system(self):
+        return parts.System("sim-0001", "power_on")
+
+
+HALS = {"sim": SimHal}
+
+
+@pytest.fixture(params=sorted(HALS))
+def hal(request):
+    return HALS[request.param]()
+
+
+class Servers:
+    """Every peer of checks.py on loopback: name -> port, certificates by an authority of its own.
+
+    A TLS peer answers each line with itself, or with the number of bytes if there were many, and
+    leaves after "bye". `heard` holds what each peer was told in clear text.
+    """
+
+    def __init__(self, folder):
+        ca = trustme.CA()
+        self.root_der = ssl.PEM_cert_to_DER_cert(ca.cert_pem.bytes().decode())
+        (folder / "root.der").write_bytes(self.root_der)
+        day, now = datetime.timedelta(days=1), datetime.datetime.now(datetime.timezone.utc)
+        certificates = {
+            "good": ca.issue_cert("good.example"),
+            "wrong_host": ca.issue_cert("elsewhere.example"),
+            "expired": ca.issue_cert(
+                "expired.example", not_before=now - 9 * day, not_after=now - day
+            ),
+            "not_yet": ca.issue_cert(
+                "not-yet.example", not_before=now + day, not_after=now + 9 * day
+            ),
+            "other_ca": trustme.CA().issue_cert("other-ca.example"),
+        }
+        self.ports, self.heard, self._listeners = {}, {}, []
+        for name, certificate in certificates.items():
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            certificate.configure_cert(context)
+            self._serve(name, lambda peer, name, c=context: self._tls(peer, name, c))
+        self._serve("plain", self._plain)
+        self._serve("echo", self._lines)
+        self._serve("stall", lambda peer, name: self._kept.append(peer))
+        self._serve("breaks", lambda peer, name: peer.close())
+        with socket.create_server(("127.0.0.1", 0)) as unused:
+            self.ports["refused"] = unused.getsockname()[1]
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.bind(("127.0.0.1", 0))
+        self.ports["udp"] = self._udp.getsockname()[1]
+        threading.Thread(target=self._datagrams, daemon=True).start()
+        self.hosts = {name: name.replace("_", "-") + ".example" for name in self.ports}
+        self.names = {host: "127.0.0.1" for host in self.hosts.values()}
+
+    _kept = []
+
+    def bench(self, folder):
+        """What checks.py needs to know, as plain values."""
+        return {
+            "ports": self.ports,
+            "hosts": self.hosts,
+            "names": self.names,
+            "root_der": str(folder / "root.der"),
+            "folder": str(folder),
+        }
+
+    def _serve(self, name, handle):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self._listeners.append(listener)
+        self.ports[name] = listener.getsockname()[1]
+        self.heard[name] = b""
+
+        def accept():
+            while True:
+                try:
+                    peer, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=handle, args=(peer, name), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+
+    def _tls(self, peer, name, context):
+        with contextlib.suppress(OSError), context.wrap_socket(peer, server_side=True) as secured:
+            self._lines(secured, name)
+
+    def _lines(self, peer, name):
+        with contextlib.suppress(OSError), peer:
+            line = b""
+            while data := peer.recv(65536):
+                self.heard[name] += data
+                line += data
+                if line.endswith(b"\n"):
+                    peer.sendall(line if len(line) < 64 else b"%d\n" % (len(line) - 1))
+                    if line == b"bye\n":
+                        if isinstance(peer, ssl.SSLSocket):
+                            peer.unwrap()
+                        return
+                    line = b""
+
+    def _plain(self, peer, name):
+        with contextlib.suppress(OSError), peer:
+            peer.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            while data := peer.recv(65536):
+                self.heard[name] += data
+
+    def _datagrams(self):
+        while True:
+            try:
+                data, address = self._udp.recvfrom(256)
+            except OSError:
+                return
+            if data != b"silence":
+                self._udp.sendto(data, address)
+
+    def close(self):
+        for listener in self._listeners + [self._udp]:
+            listener.close()
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("servers")
+    running = Servers(folder)
+    yield types.SimpleNamespace(
+        names=running.names,
+        root_der=running.root_der,
+        heard=running.heard,
+        bench=running.bench(folder),
+    )
+    running.close()

@@ -1,0 +1,244 @@
+"""The small ports: clock, Wi-Fi, secrets, battery, button, indicator, console."""
+
+import asyncio
+import json
+import os
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.hal.sim.control import Console, parse_command
+from device.link.clock import Clock
+from device.log import Log
+from device.supervisor.indicator import CODES
+
+
+def test_clock_that_was_never_set_says_so(hal):
+    clock = hal.clock()
+    assert clock.rtc_unix_s() is None
+    clock.set_rtc(1_800_000_000)
+    assert 0 <= clock.rtc_unix_s() - 1_800_000_000 <= 1
+    assert clock.build_unix_s > 1_700_000_000
+
+
+def test_the_build_time_is_a_floor_that_a_witness_of_today_can_pass(hal):
+    """A floor that lies in the future refuses every true witness."""
+    port = hal.clock()
+    clock = Clock(port, 1, Log(lambda text: None))
+    assert clock.witness((port.build_unix_s + 1) * 1000, 20, "ntp")
+    assert not clock.witness((port.build_unix_s - 1) * 1000, 20, "ntp")
+
+
+def test_wifi_joins_and_leaves(hal):
+    wifi = hal.wifi({"home": "right"})
+    assert wifi.status() == "idle" and wifi.rssi_dbm() is None
+    wifi.connect("home", "right")
+    assert wifi.status() in ("joining", "up")
+    for _ in range(1000):
+        if wifi.status() == "up":
+            break
+    assert wifi.status() == "up" and -120 < wifi.rssi_dbm() < 0
+    wifi.disconnect()
+    assert wifi.status() != "up" and wifi.rssi_dbm() is None
+
+
+@pytest.mark.parametrize(
+    "ssid, password, status", [("home", "wrong", "refused"), ("away", "right", "not_found")]
+)
+def test_wifi_says_why_not(hal, ssid, password, status):
+    wifi = hal.wifi({"home": "right"})
+    wifi.connect(ssid, password)
+    assert wifi.status() == status
+    wifi.connect("home", "right")
+    assert wifi.status() == "up", "and may be asked again"
+
+
+def test_secrets_last(hal, tmp_path):
+    store = hal.secrets(tmp_path)
+    assert store.get("token") is None and store.counter("clip") == 0
+    version = store.version
+    store.set("token", "tok_abc")
+    assert store.version > version
+    store.raise_counter("clip", 7)
+    store.raise_counter("clip", 3)
+    again = hal.secrets(tmp_path)
+    assert again.get("token") == "tok_abc" and again.counter("clip") == 7
+    assert "tok_abc" not in repr(again) + str(again)
+
+
+def test_secrets_survive_a_cut_while_they_are_written(hal, tmp_path, monkeypatch):
+    store = hal.secrets(tmp_path)
+    store.set("token", "tok_abc")
+    with monkeypatch.context() as patch:
+
+        def cut(*names):
+            raise KeyboardInterrupt
+
+        patch.setattr("os.rename", cut)
+        with pytest.raises(KeyboardInterrupt):
+            store.raise_counter("boot", 9)
+    assert hal.secrets(tmp_path).get("token") == "tok_abc"
+
+
+def test_a_new_token_from_outside_is_seen_and_counters_stay(hal, tmp_path):
+    store = hal.secrets(tmp_path)
+    store.set("token", "tok_abc")
+    store.raise_counter("boot", 5)
+    path = tmp_path / "secrets.json"
+    tree = json.loads(path.read_text())
+    tree["values"]["token"] = "tok_new"
+    tree["counters"]["boot"] = 2
+    path.write_text(json.dumps(tree))
+    version = store.version
+    store.reload()
+    assert store.get("token") == "tok_new" and store.counter("boot") == 5
+    assert store.version > version
+
+
+def test_the_mode_of_the_secrets_file_is_kept(hal, tmp_path):
+    path = tmp_path / "secrets.json"
+    path.write_text('{"values": {}, "counters": {}}')
+    os.chmod(path, 0o600)
+    hal.secrets(tmp_path).raise_counter("boot", 1)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"values": {}'])
+def test_a_broken_secrets_file_is_as_good_as_none(hal, tmp_path, text):
+    (tmp_path / "secrets.json").write_text(text)
+    assert hal.secrets(tmp_path).get("token") is None
+
+
+def test_battery(hal):
+    battery = hal.battery()
+    assert battery.percent() is None or 0 <= battery.percent() <= 100
+    assert battery.is_charging() in (True, False)
+
+
+def test_button_each_press_once_and_one_is_remembered(hal):
+    button = hal.button()
+
+    async def main():
+        for _ in range(3):
+            hal.press(button)  # while nobody waits: at most one is kept
+        await asyncio.wait_for(button.pressed(), 1)
+        waiting = asyncio.create_task(button.pressed())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        hal.press(button)
+        await asyncio.wait_for(waiting, 1)
+
+    asyncio.run(main())
+
+
+def test_indicator_shows_every_code(hal):
+    shown = []
+    indicator = hal.indicator(shown)
+    for code in CODES:
+        indicator.show(code)
+    assert shown == list(CODES)
+
+
+def test_watchdog_and_system(hal):
+    events = []
+    watchdog = hal.watchdog(events)
+    watchdog.start(60_000)
+    watchdog.feed()
+    assert events == [("watchdog", {"limit_ms": 60_000}), ("fed", {})]
+    system = hal.system()
+    assert system.device_id and system.firmware_version and system.reset_cause() == "power_on"
+    with pytest.raises(SystemExit):
+        system.reset()
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"do":"status"}', b' {"do": "record", "on": true, "id": 1}\r\n']
+)
+def test_a_command_is_an_object_with_a_word(line):
+    assert parse_command(line)["do"] in ("status", "record")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"\n", b"status\n", b"{}", b"[]", b'{"do":7}', b'{"do":null}', b'{"did":"status"}']
+    + [b'"do"', b"\xff\xfe", b'{"do":"status"', b"{" * 4000, b'{"do":"x","y":"' + b"z" * 5000]
+    + [b"[" * 4000, b"\x00" * 10],
+)
+def test_anything_else_is_none(line):
+    assert parse_command(line) is None
+
+
+@given(st.binary(max_size=200))
+def test_any_line_is_a_command_or_none(line):
+    found = parse_command(line)
+    assert found is None or isinstance(found["do"], str)
+
+
+class Peer:
+    """The other end of the console's line."""
+
+    def __init__(self):
+        self.lines = []
+
+    async def run(self, to_send, body):
+        async def talk(reader, writer):
+            for line in to_send:
+                writer.write(line)
+            await writer.drain()
+            while line := await reader.readline():
+                self.lines.append(json.loads(line))
+
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        console = Console(server.sockets[0].getsockname())
+        try:
+            return await asyncio.wait_for(body(console), 5)
+        finally:
+            server.close()
+            if console._writer is not None:
+                console._writer.close()
+            await asyncio.sleep(0.01)
+
+
+def test_commands_for_the_world_are_carried_out_and_others_handed_on():
+    peer = Peer()
+    pressed = []
+
+    async def body(console):
+        console.attach({"press": pressed.append})
+        console.event("early", n=1)
+        command = await console.next_command()
+        console.reply(command, {"a": 1})
+        await asyncio.sleep(0.02)
+        return command
+
+    lines = [b'{"do":"press","id":1}\n', b"rubbish\n", b'{"do":"status","id":2}\n']
+    assert asyncio.run(peer.run(lines, body))["id"] == 2
+    assert len(pressed) == 1
+    assert peer.lines == [
+        {"event": "early", "n": 1},
+        {"answer": 1, "value": {"ok": True}},
+        {"answer": 2, "value": {"a": 1}},
+    ]
+
+
+def test_an_endless_line_is_passed_over():
+    async def body(console):
+        return await console.next_command()
+
+    lines = [b"x" * 200_000 + b"\n", b'{"do":"status"}\n']
+    assert asyncio.run(Peer().run(lines, body))["do"] == "status"
+
+
+def test_a_console_without_a_line_waits_and_drops_what_it_has_to_say():
+    console = Console(None)
+
+    async def main():
+        console.event("a")
+        console.reply({"id": 1}, {})
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(console.next_command(), 0.01)
+
+    asyncio.run(main())

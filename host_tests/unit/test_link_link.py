@@ -1,0 +1,163 @@
+"""link.link: only a real exchange proves the way out (field case B34)."""
+
+import asyncio
+
+import fakes
+import pytest
+
+from device.errors import Transient
+from device.link.link import Link
+
+
+class Wifi:
+    """Joins in join_s unless `ends` says otherwise; counts what is asked of it."""
+
+    def __init__(self, time, join_s=1.0, ends="up"):
+        self._time = time
+        self._join_s = join_s
+        self.ends = ends
+        self.state = "idle"
+        self.connects = []
+        self.leaves = 0
+        self.connect_faults = []
+        self._since = 0
+
+    def connect(self, ssid, password):
+        self.connects.append((ssid, password))
+        if self.connect_faults:
+            raise self.connect_faults.pop(0)
+        self.state, self._since = "joining", self._time.seconds
+
+    def status(self):
+        if self.state == "joining" and self._time.seconds - self._since >= self._join_s:
+            self.state = self.ends
+        return self.state
+
+    def disconnect(self):
+        self.leaves += 1
+        self.state = "idle"
+
+    def rssi_dbm(self):
+        return -60
+
+
+NETWORKS = [("home", "secret-1"), ("office", "secret-2")]
+
+
+class Bench:
+    def __init__(self, time, networks=NETWORKS[:1], **wifi):
+        self.time = time
+        self.wifi = Wifi(time, **wifi)
+        self.log, self.lines = fakes.make_log()
+        self.changes = []
+        self.link = Link(self.wifi, networks, self.changes.append, self.log)
+        self.check_ins = []
+
+    def run(self, seconds, *steps):
+        """steps: pairs (at second, function)."""
+
+        async def main():
+            start = self.time.seconds
+            task = asyncio.create_task(self.link.run(self._check_in))
+            for at, change in steps:
+                await asyncio.sleep(start + at - self.time.seconds)
+                change()
+            await asyncio.sleep(start + seconds - self.time.seconds)
+            fakes.stop(task)
+
+        fakes.run(main(), self.time)
+
+    def _check_in(self, within_ms):
+        if self.check_ins:
+            before, limit = self.check_ins[-1]
+            assert self.time.seconds - before <= limit, "overdue"
+        self.check_ins.append((self.time.seconds, within_ms / 1000))
+
+
+def test_it_joins_and_says_so(time):
+    b = Bench(time)
+    assert not b.link.is_up() and b.link.reason == "link_down"
+    b.run(10)
+    assert b.link.is_up() and b.changes == [True] and len(b.wifi.connects) == 1
+    assert b.link.as_dict() == {"up": True, "joins": 1, "rssi_dbm": -60}
+
+
+def test_without_networks_it_says_so_and_does_nothing(time):
+    b = Bench(time, networks=[])
+    b.run(4000)
+    assert b.link.reason == "no_wifi_configured" and b.wifi.connects == []
+    assert b.link.as_dict()["reason"] == "no_wifi_configured"
+
+
+@pytest.mark.parametrize(
+    "ends, reason",
+    [("not_found", "wifi_not_found"), ("refused", "wifi_refused"), ("failed", "link_down")],
+)
+def test_a_join_that_fails_has_its_reason_and_is_tried_again_ever_more_rarely(time, ends, reason):
+    b = Bench(time, ends=ends)
+    b.run(3600)
+    assert b.link.reason == reason and b.changes == []
+    assert 12 <= len(b.wifi.connects) <= 22 and b.wifi.leaves == len(b.wifi.connects)
+
+
+def test_a_join_that_never_ends_is_left(time):
+    b = Bench(time, join_s=10**6)
+    b.run(21)
+    assert (b.link.reason, b.wifi.leaves) == ("link_down", 1)
+
+
+def test_networks_take_turns(time):
+    b = Bench(time, networks=NETWORKS, ends="not_found")
+    b.run(60)
+    assert b.wifi.connects[:4] == [NETWORKS[0], NETWORKS[1], NETWORKS[0], NETWORKS[1]]
+
+
+def test_a_port_that_raises_is_handled(time):
+    b = Bench(time)
+    b.wifi.connect_faults = [Transient("connect_failed", "Wifi Internal Error")] * 2
+    b.run(20)
+    assert b.link.is_up() and len(b.wifi.connects) == 3
+
+
+def test_up_in_name_only_is_left_and_joined_again(time):
+    b = Bench(time)
+    dead = b.link.exchange_failed
+    b.run(30, *[(5 + n, dead) for n in range(5)])
+    assert b.changes == [True, False, True] and b.wifi.leaves == 1
+    assert any("dead exchanges=5" in line for line in b.lines)
+
+
+def test_an_answer_in_between_proves_the_way(time):
+    b = Bench(time)
+    failed, succeeded = b.link.exchange_failed, b.link.exchange_succeeded
+    b.run(60, *[(5 + n, succeeded if n % 5 == 4 else failed) for n in range(40)])
+    assert b.changes == [True] and b.wifi.leaves == 0
+
+
+def test_a_link_that_drops_comes_back_and_both_are_told(time):
+    b = Bench(time)
+    b.run(30, (10, lambda: setattr(b.wifi, "state", "idle")))
+    assert b.changes == [True, False, True] and b.link.is_up()
+
+
+def test_each_loss_begins_with_a_short_wait_again(time):
+    b = Bench(time, ends="not_found")
+    b.run(2000)
+    b.wifi.ends = "up"
+    b.run(600)
+    assert b.link.is_up()
+    before = b.time.seconds
+    b.run(10, (1, lambda: setattr(b.wifi, "state", "idle")))
+    assert b.link.is_up() and b.time.seconds - before == pytest.approx(10)
+
+
+def test_no_password_in_log_or_status(time):
+    b = Bench(time, networks=NETWORKS, ends="refused")
+    b.run(600)
+    assert "secret" not in "".join(b.lines) + str(b.link.as_dict())
+
+
+def test_it_checks_in_at_all_times(time):
+    for ends in ("up", "refused"):
+        Bench(time, ends=ends).run(3600)
+    Bench(time, networks=[]).run(3600)

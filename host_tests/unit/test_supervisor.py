@@ -1,0 +1,336 @@
+"""supervisor: the watchdog is fed while all tasks live; the status document holds no secret."""
+
+import asyncio
+import json
+
+import fakes
+import pytest
+
+from device.errors import DeviceError, NeedsOperator, Transient
+from device.link.clock import Clock
+from device.reasons import LANE, RECORDER, Reason
+from device.store.medium import Quota
+from device.supervisor.heartbeat import Heartbeat
+from device.supervisor.indicator import CODES, IndicatorTask
+from device.supervisor.people import People
+from device.supervisor.status import Status, queue_part
+from device.supervisor.supervisor import Supervisor
+
+
+class Watchdog:
+    def __init__(self, time):
+        self._time = time
+        self.limit_ms = None
+        self.fed = []
+
+    def start(self, limit_ms):
+        self.limit_ms = limit_ms
+
+    def feed(self):
+        self.fed.append(self._time.seconds)
+
+
+class Bench:
+    def __init__(self, time):
+        self.time = time
+        self.watchdog = Watchdog(time)
+        self.log, self.lines = fakes.make_log()
+        self.supervisor = Supervisor(self.watchdog, 60_000, self.log)
+
+    def run(self, seconds):
+        """The name of the failed task, or None while it runs on."""
+
+        async def main():
+            task = asyncio.create_task(self.supervisor.run())
+            done, _ = await asyncio.wait([task], timeout=seconds)
+            task.cancel()
+            return task.result() if done else None
+
+        return fakes.run(main(), self.time)
+
+
+async def steady(check_in):
+    while True:
+        check_in(10_000)
+        await asyncio.sleep(5)
+
+
+def test_fed_while_all_check_in(time):
+    b = Bench(time)
+    b.supervisor.add("a", steady)
+    b.supervisor.add("b", steady)
+    assert b.run(600) is None
+    assert b.watchdog.limit_ms == 60_000 and len(b.watchdog.fed) >= 299
+    gaps = [later - at for at, later in zip(b.watchdog.fed, b.watchdog.fed[1:], strict=False)]
+    assert max(gaps) < 10, "well within the smallest limit that the settings allow"
+
+
+def test_one_silent_task_and_it_is_fed_no_more(time):
+    async def silent(check_in):
+        check_in(30_000)
+        await fakes.for_ever()
+
+    b = Bench(time)
+    b.supervisor.add("a", steady)
+    b.supervisor.add("quiet one", silent)
+    b.run(600)
+    assert 28 <= b.watchdog.fed[-1] <= 30.01
+    assert "E task is overdue task=quiet one" in b.lines
+
+
+def test_a_task_that_never_checks_in_at_all_is_noticed(time):
+    async def never(check_in):
+        await fakes.for_ever()
+
+    b = Bench(time)
+    b.supervisor.add("never", never)
+    b.run(600)
+    assert b.watchdog.fed[-1] <= 120.1
+
+
+def test_a_task_that_blocks_the_loop_is_not_fed(time):
+    """B20: a call of 600 s; nothing else runs meanwhile, and nobody feeds from a timer."""
+
+    async def blocking(check_in):
+        check_in(10_000)
+        await asyncio.sleep(5)
+        b.time.advance(600_000)
+        check_in(10_000)
+        await fakes.for_ever()
+
+    b = Bench(time)
+    b.supervisor.add("blocking", blocking)
+    b.run(700)
+    assert not [at for at in b.watchdog.fed if 7 < at < 605]
+
+
+def test_ticks_that_wrap_are_no_silence(time):
+    time.seconds = ((1 << 30) - 60_000) / 1000
+    b = Bench(time)
+    b.supervisor.add("a", steady)
+    b.run(600)
+    assert len(b.watchdog.fed) >= 299 and not b.lines
+
+
+@pytest.mark.parametrize(
+    "error", [DeviceError("storage_failed", "x"), ValueError("boom"), KeyError(7)]
+)
+def test_a_failing_task_ends_the_run_with_its_name_and_traceback(time, error):
+    stopped = []
+
+    async def failing(check_in):
+        await asyncio.sleep(3)
+        raise error
+
+    async def other(check_in):
+        try:
+            await steady(check_in)
+        finally:
+            stopped.append(True)
+
+    b = Bench(time)
+    b.supervisor.add("other", other)
+    b.supervisor.add("bad one", failing)
+    assert b.run(600) == "bad one"
+    assert time.seconds < 6 and stopped == [True]
+    text = "\n".join(b.lines)
+    assert "task failed task=bad one" in text and type(error).__name__ in text
+    assert "test_supervisor.py" in text and "in failing" in text
+    assert max(len(line) for line in b.lines) < 700
+
+
+def test_a_task_that_ends_is_a_surprise(time):
+    async def ends(check_in):
+        await asyncio.sleep(1)
+
+    b = Bench(time)
+    b.supervisor.add("a", steady)
+    b.supervisor.add("deaf", ends)
+    assert b.run(600) == "deaf" and any("task ended task=deaf" in line for line in b.lines)
+
+
+class Resting:
+    """A button nobody presses, a console nobody speaks to."""
+
+    async def pressed(self):
+        await fakes.for_ever()
+
+    async def next_command(self):
+        await fakes.for_ever()
+
+
+@pytest.mark.parametrize("name", ["run_button", "run_console"])
+def test_a_board_at_rest_for_a_week_is_not_reset(time, name):
+    b = Bench(time)
+    people = People(Resting(), Resting(), None, None, None)
+    b.supervisor.add("rest", getattr(people, name))
+    assert b.run(7 * 86_400) is None
+    assert b.watchdog.fed[-1] > 6.9 * 86_400
+
+
+class Lane:
+    def __init__(self, clock, code="nothing_to_send"):
+        self.reason = Reason(LANE, code, clock.uptime_ms)
+        self.in_hand = self.delivered = self.set_aside = 0
+        self.looks = 0
+
+    def look_again(self):
+        self.looks += 1
+
+
+class Recorder:
+    def __init__(self, clock, code="idle"):
+        self.reason = Reason(RECORDER, code, clock.uptime_ms)
+
+    def is_recording(self):
+        return self.reason.code == "recording"
+
+
+class Battery:
+    level, charging = 80, False
+
+    def percent(self):
+        return self.level
+
+    def is_charging(self):
+        return self.charging
+
+
+class Cloud:
+    def __init__(self):
+        self.bodies = []
+        self.faults = []
+
+    def has_token(self):
+        return True
+
+    async def heartbeat(self, body):
+        self.bodies.append(json.loads(body))
+        if self.faults:
+            raise self.faults.pop(0)
+
+
+class Up:
+    def is_up(self):
+        return True
+
+
+class Beats:
+    def __init__(self, folder, time, interval_s=600):
+        self.time = time
+        log, self.lines = fakes.make_log()
+        self.clock = Clock(fakes.ClockPort(), 1, log)
+        self.store = fakes.make_store(folder)
+        self.quota = Quota(self.store._storage, 1000, log)
+        self.quota.refresh()
+        self.cloud, self.lane = Cloud(), Lane(self.clock)
+        self.recorder, self.battery = Recorder(self.clock), Battery()
+        parts = (self.battery, self.recorder, self.store, self.quota)
+        self.heartbeat = Heartbeat(self.cloud, self.lane, Up(), self.clock, interval_s, parts, log)
+
+    def run(self, seconds):
+        async def main():
+            task = asyncio.create_task(self.heartbeat.run(lambda within_ms: None))
+            await asyncio.sleep(seconds)
+            fakes.stop(task)
+
+        fakes.run(main(), self.time)
+
+
+def test_heartbeats_come_at_their_interval_and_never_beside_a_clip(tmp_path, time):
+    b = Beats(tmp_path, time)
+    b.run(3605)
+    assert len(b.cloud.bodies) == 6
+    b.lane.in_hand = 7
+    b.run(3600)
+    assert len(b.cloud.bodies) == 6
+    off = Beats(tmp_path, time, interval_s=0)
+    off.run(3600)
+    assert off.cloud.bodies == []
+
+
+def test_a_heartbeat_says_what_the_contract_knows(tmp_path, time):
+    b = Beats(tmp_path, time)
+    fakes.add_clip(b.store, 10)
+    body = b.heartbeat.body()
+    assert body["pending_recordings"] == 1 and body["device_state"] == "idle"
+    assert (body["battery_percent"], body["flags"]) == (80, 8)
+    assert (body["storage_total_mb"], body["storage_used_mb"]) == (64, 0)
+    assert body["connection_type"] == ["wifi"]
+    b.battery.level, b.battery.charging, b.lane.in_hand = 14, True, 3
+    assert b.heartbeat.body()["flags"] == 8 | 1 | 2 | 32
+    for code, state in (
+        ("recording", "recording"),
+        ("storage_full", "storageFull"),
+        ("storage_failed", "error"),
+        ("microphone_failed", "error"),
+    ):
+        b.recorder.reason.set(code)
+        assert b.heartbeat.body()["device_state"] == state
+    b.battery.level = None
+    assert "battery_percent" not in b.heartbeat.body()
+
+
+def test_a_heartbeat_that_fails_is_counted_and_ends_nothing(tmp_path, time):
+    b = Beats(tmp_path, time)
+    b.cloud.faults = [Transient("timeout"), NeedsOperator("auth_refused")]
+    b.run(600 + 900 + 600 + 100)
+    assert b.heartbeat.as_dict() == {"sent": 2, "failed": 2}
+
+
+def test_an_accepted_heartbeat_wakes_a_lane_whose_token_was_refused(tmp_path, time):
+    b = Beats(tmp_path, time)
+    b.run(10)
+    assert b.lane.looks == 0
+    b.lane.reason.set("auth_refused")
+    b.run(1300)
+    assert b.lane.looks > 0
+
+
+@pytest.mark.parametrize("interval_s", [1, 600])
+def test_a_refused_token_is_probed_rarely(tmp_path, time, interval_s):
+    b = Beats(tmp_path, time, interval_s)
+    b.cloud.faults = [NeedsOperator("auth_refused")] * 99_999
+    b.run(86_400)
+    assert 20 <= len(b.cloud.bodies) <= 97
+
+
+def test_the_indicator_shows_one_code_of_its_table(tmp_path, time):
+    b = Beats(tmp_path, time)
+    shown = []
+    light = type("Light", (), {"show": staticmethod(shown.append)})
+    task = IndicatorTask(light, b.recorder, b.lane)
+    for recorder_code in fakes.codes(RECORDER):
+        for lane_code in fakes.codes(LANE):
+            b.recorder.reason.set(recorder_code)
+            b.lane.reason.set(lane_code)
+            assert task._choose() in CODES
+    cases = [("idle", "sending", "uploading"), ("recording", "auth_refused", "recording")]
+    cases += [("storage_full", "sending", "error"), ("idle", "throttled", "waiting")]
+    cases += [("idle", "tls_untrusted", "error"), ("idle", "nothing_to_send", "idle")]
+    for recorder_code, lane_code, wanted in cases:
+        b.recorder.reason.set(recorder_code)
+        b.lane.reason.set(lane_code)
+        assert task._choose() == wanted
+
+
+def test_the_status_document_is_plain_and_holds_no_secret(tmp_path, time):
+    b = Beats(tmp_path, time)
+    secrets = fakes.Secrets("tok_abc")
+    secrets.set("wifi:home", "secret-1")
+    system = type("System", (), {"device_id": "d", "firmware_version": "1"})()
+    system.reset_cause = lambda: "power_on"
+    backlog = type("Backlog", (), {"aside": 1, "other_epoch": 2, "unreadable": 3})
+    recovery = type("Recovery", (), {"unreadable": 4, "repaired": 5})
+    http = type("Http", (), {"connections_opened": 6, "bytes_sent": 7})
+    parts = {
+        "queue": queue_part(b.lane, backlog, b.store, recovery, http),
+        "clock": b.clock.as_dict,
+        "storage": b.quota.as_dict,
+        "heartbeat": b.heartbeat.as_dict,
+    }
+    document = Status(system, parts).document()
+    text = json.dumps(document)
+    assert "tok_abc" not in text and "secret" not in text and "://" not in text
+    assert document["queue"]["unreadable"] == 7 and document["queue"]["repaired"] == 5
+    assert document["queue"]["code"] == "nothing_to_send" and document["queue"]["ends_when"]
