@@ -126,7 +126,7 @@ def _join(board, settings, faults, buffers, boot, log):
     recorder = Recorder(
         board.microphone, buffers, store, quota, clock, take_settings, callbacks, log
     )
-    parts = (board.battery, recorder, store, quota)
+    parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     indicator = IndicatorTask(board.indicator, recorder, lane)
     settings_part = {"faults": faults} if faults else {"ok": True}
@@ -134,7 +134,7 @@ def _join(board, settings, faults, buffers, boot, log):
         system,
         {
             "recorder": recorder.as_dict,
-            "queue": queue_part(lane, backlog, store, recovery, http),
+            "queue": queue_part(lane, backlog, recovery, http),
             "link": link.as_dict,
             "clock": clock.as_dict,
             "storage": quota.as_dict,

@@ -29,6 +29,10 @@ class Backlog:
         self.unreadable = 0
         self._seen = [0, 0, 0]
 
+    def waiting(self):
+        """How many clips are still to be sent: all that are kept, but for those set aside."""
+        return max(0, self._store.waiting - self.aside)
+
     def next(self):
         """The next Clip to work on, its record loaded, or None. Raises NeedsOperator (medium)."""
         while True:

@@ -71,8 +71,8 @@ class Heartbeat:
 
     def body(self):
         """The fields of contract D2, with what this board knows."""
-        battery, recorder, store, quota = self._parts
-        body = {"pending_recordings": store.waiting, "connection_type": ["wifi"]}
+        battery, recorder, backlog, quota = self._parts
+        body = {"pending_recordings": backlog.waiting(), "connection_type": ["wifi"]}
         body["device_state"] = self._state(recorder, quota)
         flags = _FLAG_WIFI
         percent = battery.percent()

@@ -29,12 +29,12 @@ class Status:
         return document
 
 
-def queue_part(lane, backlog, store, recovery, http):
+def queue_part(lane, backlog, recovery, http):
     """The queue's part of the document, as a function."""
 
     def as_dict():
         part = lane.reason.as_dict()
-        part["waiting"] = store.waiting
+        part["waiting"] = backlog.waiting()
         part["in_hand"] = lane.in_hand
         part["delivered"] = lane.delivered
         part["set_aside"] = lane.set_aside

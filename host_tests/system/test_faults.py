@@ -1,6 +1,7 @@
 """What goes wrong in the field: certificates, power, and the state that must survive both."""
 
 import random
+import re
 import time
 
 import pytest
@@ -57,11 +58,21 @@ def test_ten_kills_lose_at_most_a_second_each(bench, engine):
     made.board.control.wait_event("microphone_end", 60)
     made.board.command("record", on=False)
     made.wait_delivered(90)
-    proofs, missing = made.prove(may_miss=16000)
-    assert missing <= 10 * 16000, f"seed {seed}"
+    # A kill within the first second of a clip leaves less than a second of it: that is repaired,
+    # set aside with its reason, and kept. It counts as found, not as lost.
+    short = {
+        int(number): int(samples)
+        for number, samples in re.findall(
+            r"clip repaired clip=(\d+) .* samples=(\d+)", made.board.serial()
+        )
+        if int(samples) < 16000
+    }
+    proofs, missing = made.prove(may_miss=16000 + max(short.values(), default=0))
+    assert missing - sum(short.values()) <= 10 * 16000, f"seed {seed}"
     assert len({p.number for p in proofs}) == len(proofs)
     made.board.kill()
-    assert flash_leftovers(made.board.folder) == []
+    left = {int(path.rsplit("/", 1)[1][:8], 16) for path in flash_leftovers(made.board.folder)}
+    assert left == set(short), f"seed {seed}"
 
 
 def test_a_revoked_token_costs_nothing_but_time(bench, engine):

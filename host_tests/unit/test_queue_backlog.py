@@ -64,6 +64,8 @@ def test_passes_over_what_is_aside_open_or_of_another_epoch(tmp_path):
     assert set(queue.found_open) == {3}, "recovery is told"
     backlog = queue.backlog
     assert (backlog.aside, backlog.other_epoch, backlog.unreadable) == (2, 1, 0)
+    queue.store.waiting = 7
+    assert backlog.waiting() == 5, "what is set aside does not wait to be sent"
     queue.epoch = 9
     assert queue.drain() == [4]
     assert queue.backlog.next() is None

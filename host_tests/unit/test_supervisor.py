@@ -8,6 +8,7 @@ import pytest
 
 from device.errors import DeviceError, NeedsOperator, Transient
 from device.link.clock import Clock
+from device.queue.backlog import Backlog
 from device.reasons import LANE, RECORDER, Reason
 from device.store.medium import Quota
 from device.supervisor.heartbeat import Heartbeat
@@ -225,7 +226,8 @@ class Beats:
         self.quota.refresh()
         self.cloud, self.lane = Cloud(), Lane(self.clock)
         self.recorder, self.battery = Recorder(self.clock), Battery()
-        parts = (self.battery, self.recorder, self.store, self.quota)
+        self.backlog = Backlog(self.store, lambda: 1, lambda number: None, log)
+        parts = (self.battery, self.recorder, self.backlog, self.quota)
         self.heartbeat = Heartbeat(self.cloud, self.lane, Up(), self.clock, interval_s, parts, log)
 
     def run(self, seconds):
@@ -320,11 +322,11 @@ def test_the_status_document_is_plain_and_holds_no_secret(tmp_path, time):
     secrets.set("wifi:home", "secret-1")
     system = type("System", (), {"device_id": "d", "firmware_version": "1"})()
     system.reset_cause = lambda: "power_on"
-    backlog = type("Backlog", (), {"aside": 1, "other_epoch": 2, "unreadable": 3})
+    b.backlog.aside, b.backlog.other_epoch, b.backlog.unreadable = 1, 2, 3
     recovery = type("Recovery", (), {"unreadable": 4, "repaired": 5})
     http = type("Http", (), {"connections_opened": 6, "bytes_sent": 7})
     parts = {
-        "queue": queue_part(b.lane, backlog, b.store, recovery, http),
+        "queue": queue_part(b.lane, b.backlog, recovery, http),
         "clock": b.clock.as_dict,
         "storage": b.quota.as_dict,
         "heartbeat": b.heartbeat.as_dict,
