@@ -26,6 +26,15 @@ def test_simulate_proves_every_clip(engine):
     assert f"({engine}" in result.stdout
 
 
+def test_simulate_proves_flac_too(engine):
+    """Lossless: the samples in storage are those that were heard, in about half the bytes."""
+    result = simulate("--engine", engine, "--codec", "flac")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count(" equal ") == 3
+    sizes = [int(line.split()[-4]) for line in result.stdout.splitlines() if " equal " in line]
+    assert 0.4 < sum(sizes) / (74.19 * 32_000) < 0.6, sizes
+
+
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare (util-linux)")
 def test_simulate_as_an_ordinary_user():
     """User 1000 without any capability; the other tests run as whoever runs the suite."""
