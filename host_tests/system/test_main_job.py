@@ -95,6 +95,24 @@ def test_a_long_take_is_cut_and_joined_without_losing_a_sample(bench, engine):
     assert made.board.resets == [], made.board.serial()[-3000:]
 
 
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("clip_length_s", [30, 480])
+def test_the_heap_does_not_grow_with_backlog_or_clip(bench, clip_length_s):
+    """Forty clips of 1 MB waiting, or three of up to 15 MB: the same 256 KiB, and never short."""
+    made = bench("micropython", 1200, rate_limits=False)
+    made.equip(clip_length_s=clip_length_s)
+    made.board.start()
+    made.board.command("wifi", in_reach=False)
+    made.record_all(100)
+    status = made.wait_status(lambda status: status["queue"]["code"] == "wifi_not_found")
+    assert status["queue"]["waiting"] == -(-1200 // clip_length_s)
+    made.board.command("wifi", in_reach=True)
+    made.wait_delivered(100)
+    assert made.prove()[1] == 0
+    assert made.board.resets == []
+    assert "memory" not in made.board.serial()
+
+
 def test_what_the_server_saw(bench, engine):
     """No bearer on storage, no ids from the device, one key a clip, complete after the PUT."""
     made = bench(engine, 80)
