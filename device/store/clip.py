@@ -61,11 +61,6 @@ class Clip:
     def has_record_file(self):
         return self._slots.exists()
 
-    def create(self, record):
-        """The first record of a new clip. Raises OSError."""
-        self.record = record
-        self.save()
-
     def save(self, **changes):
         """Change fields and make the record durable; on OSError the old record stands."""
         record = dict(self.record)

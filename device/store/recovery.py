@@ -10,6 +10,7 @@ checked.
     open      under a second          quarantined(too_short)
     open      none                    removed: it never held a sample
     torn      any, no create body     the same as open; its facts come from the file itself
+    torn      none, no create body    removed: the cut came before its first sample
     torn      any, create body        left where it is: the cloud may have it (counted, logged)
 """
 
@@ -25,7 +26,6 @@ _LOOK_BACK = const(8)
 _MAX_PENDED = const(8)
 _MAX_GIVEN_UP = const(32)
 _CHECK_MS = const(60_000)
-_EXTENSIONS = ("wav", "flac")
 
 
 class Recovery:
@@ -113,6 +113,9 @@ class Recovery:
             if file_size(clip.body_path) >= 0:
                 self._give_up(clip, "its record is unreadable and the cloud may have it")
                 return
+            if not self._has_audio(clip):
+                clip.remove_record()
+                return
             if not self._rebuild_facts(clip):
                 self._give_up(clip, "its record is unreadable and its audio says nothing")
                 return
@@ -144,11 +147,18 @@ class Recovery:
         )
         self._notify()
 
+    @staticmethod
+    def _has_audio(clip):
+        for extension in codec.NAMES:
+            if file_size(clip.stem + "." + extension) >= 0:
+                return True
+        return False
+
     def _rebuild_facts(self, clip):
         """Make an `open` record from the audio file alone; False if there is none to make it
         from.
         """
-        for extension in _EXTENSIONS:
+        for extension in codec.NAMES:
             path = clip.stem + "." + extension
             if file_size(path) < 0:
                 continue

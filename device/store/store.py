@@ -66,13 +66,14 @@ class ClipStore:
         clip = self.clip(number)
         record.update(n=number, state=OPEN, samples=0, bytes=0, crc=0, last=0)
         record["take"] = record["take"] or number
+        clip.record = record
         try:
             if before >> 3 != number >> 3:
                 # The last leaf is left for good: nothing else takes its folders away if it is
                 # empty.
                 paths.remove_empty_folders(self.root, before)
             paths.make_folders(self.root, number)
-            clip.create(record)
+            clip.save()
             if file_size(clip.audio_path) >= 0:
                 raise Fatal("storage_failed", "clip %d exists" % number)
             writer = ClipWriter(self._storage, clip.audio_path, record["hz"])
