@@ -110,7 +110,7 @@ def _join(board, settings, faults, buffers, boot, log):
     )
     waits.attach(Slots("lane1", state_path + "lane"))
     recovery = Recovery(store, buffers.work, log, work_came)
-    backlog = Backlog(store, epoch, recovery.pend, log)
+    backlog = Backlog(store, epoch, recovery.pend)
     strategy = WholeFile(
         store, cloud, clock, system.device_id, store_id(secrets, random_bits), log
     )

@@ -16,11 +16,10 @@ class Backlog:
     found_open(number): told of each clip that was left open (recovery may repair it).
     """
 
-    def __init__(self, store, epoch, found_open, log):
+    def __init__(self, store, epoch, found_open):
         self._store = store
         self._epoch = epoch
         self._found_open = found_open
-        self._log = log
         self._passed = 0  # clips up to here had their turn in this pass
         self._in_hand = 0
         self._tries = 0

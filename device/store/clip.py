@@ -58,9 +58,6 @@ class Clip:
         self.record = record
         return True
 
-    def has_record_file(self):
-        return self._slots.exists()
-
     def save(self, **changes):
         """Change fields and make the record durable; on OSError the old record stands."""
         record = dict(self.record)

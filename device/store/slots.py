@@ -51,9 +51,6 @@ class Slots:
         self._base = base
         self.sequence = 0
 
-    def exists(self):
-        return file_size(self._base + "0") >= 0 or file_size(self._base + "1") >= 0
-
     def read(self):
         """The newest valid value, or None. Raises OSError if the medium cannot be read."""
         newest = None

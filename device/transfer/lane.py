@@ -12,7 +12,7 @@ import gc
 
 from device.compat import WAIT_ERRORS, const, wait_for_ms
 from device.errors import NeedsOperator, Permanent, Transient
-from device.reasons import LANE, Reason
+from device.reasons import CLIP, LANE, Reason, is_reason
 from device.store.clip import DONE, PARKED, QUARANTINED
 
 _PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
@@ -153,10 +153,11 @@ class Lane:
         self._log.error("lane waits for somebody reason=%s wait_s=%d", e, wait_s)
 
     def _aside(self, clip, e):
-        state = PARKED if e.code in _PARKED_REASONS else QUARANTINED
+        code = e.code if is_reason(CLIP, e.code) else "refused"
+        state = PARKED if code in _PARKED_REASONS else QUARANTINED
         said = printable(e.detail)[:_SAID_CHARS]
         try:
-            self._store.save(clip, state=state, why=e.code, said=said)
+            self._store.save(clip, state=state, why=code, said=said)
         except Transient as e:
             self._failed(clip, e)
             return

@@ -45,7 +45,6 @@ class WholeFile:
         self._device_id = device_id
         self._store_id = store_id
         self._log = log
-        self.sending_bytes = 0
 
     async def advance(self, clip, alive=no_news):
         """Take clip as far as it goes: to `done`, or raise. alive() is called while it moves.
@@ -90,7 +89,6 @@ class WholeFile:
         if not codec_of_clip.fits(clip.record["samples"], clip.record["bytes"]):
             raise Permanent("damaged", "samples and bytes disagree")
         source = ClipSource(clip, codec_of_clip, alive)
-        self.sending_bytes = source.length
         try:
             try:
                 await self._put(clip, source)
@@ -108,7 +106,6 @@ class WholeFile:
             raise Permanent("damaged", "read errno=%s" % e.errno)
         finally:
             source.close()
-            self.sending_bytes = 0
         self._store.save(clip, state=STORED, sha=source.sha256_hex)
 
     async def _put(self, clip, source):

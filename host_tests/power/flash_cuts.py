@@ -237,7 +237,7 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
     waits = Waits(1, 2, clock, lambda bits: 0)
     waits.attach(Slots("lane1", "/cut/state/lane"))
     recovery = Recovery(store, work, log, lambda: lane.notify())
-    backlog = Backlog(store, lambda: 1, recovery.pend, log)
+    backlog = Backlog(store, lambda: 1, recovery.pend)
     strategy = WholeFile(store, server, clock, "dev", "store", log)
     lane = Lane(store, backlog, waits, strategy, server, Link(), clock, 0, log)
     settings = {"clip_samples": CLIP_SAMPLES, "is_continuous": False, "boot": boot, "snr_db": 0}

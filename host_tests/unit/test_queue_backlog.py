@@ -17,7 +17,7 @@ class Queue:
         self.clips = [fakes.add_clip(self.store, 100) for _ in range(clips)]
         log, _ = fakes.make_log()
         self.found_open = []
-        self.backlog = Backlog(self.store, lambda: self.epoch, self.found_open.append, log)
+        self.backlog = Backlog(self.store, lambda: self.epoch, self.found_open.append)
 
     def deliver(self, clip):
         self.store.save(clip, state=DONE)

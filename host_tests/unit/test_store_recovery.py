@@ -250,7 +250,7 @@ def test_a_clip_left_open_long_ago_is_repaired_when_the_queue_meets_it(board):
         fakes.add_clip(board.store, 20_000)
     board.recover()
     assert board.clip(1).state == OPEN
-    backlog = Backlog(board.store, lambda: 0, board.recovery.pend, board.recovery._log)
+    backlog = Backlog(board.store, lambda: 0, board.recovery.pend)
     assert backlog.next().number == 2
     board.run()
     assert board.clip(1).state == CLOSED and board.notified == 1

@@ -226,7 +226,7 @@ class Beats:
         self.quota.refresh()
         self.cloud, self.lane = Cloud(), Lane(self.clock)
         self.recorder, self.battery = Recorder(self.clock), Battery()
-        self.backlog = Backlog(self.store, lambda: 1, lambda number: None, log)
+        self.backlog = Backlog(self.store, lambda: 1, lambda number: None)
         parts = (self.battery, self.recorder, self.backlog, self.quota)
         self.heartbeat = Heartbeat(self.cloud, self.lane, Up(), self.clock, interval_s, parts, log)
 

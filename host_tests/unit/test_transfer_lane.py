@@ -58,7 +58,7 @@ class Bench:
         self.waits = Waits(30, 1800, clock, lambda bits: 0)
         self.waits.attach(Slots("lane1", str(self.folder) + "/lane"))
         self.epoch = epoch
-        backlog = Backlog(self.store, lambda: self.epoch, lambda number: None, log)
+        backlog = Backlog(self.store, lambda: self.epoch, lambda number: None)
         strategy = WholeFile(self.store, self.cloud, clock, "d", "s", log)
         parts = (self.store, backlog, self.waits, strategy, self.cloud, self.link, clock)
         self.lane = Lane(*parts, 600, log)

@@ -286,7 +286,7 @@ def test_a_long_upload_that_makes_progress_is_not_ended_by_the_watchdog(bench):
         exchange_succeeded = exchange_failed = staticmethod(lambda: None)
 
     waits = Waits(30, 1800, b.clock, lambda bits: 0)
-    backlog = Backlog(b.store, lambda: 0, lambda number: None, b.log)
+    backlog = Backlog(b.store, lambda: 0, lambda number: None)
     lane = Lane(b.store, backlog, waits, b.strategy, b.cloud, Up, b.clock, 600, b.log)
     due = [0.0]
 
