@@ -12,6 +12,8 @@ from device.app import load_settings
 from device.config_table import MAX_CLIP_BYTES, ROWS
 from device.errors import DeviceError
 from device.transfer.cloud import Cloud
+from host_tests.conftest import ROOT
+from tools.sim.example import example_text
 
 DEFAULTS = config.defaults()
 INTS = [row for row in ROWS if row[1] == "int"]
@@ -263,3 +265,10 @@ def test_the_table_is_let_go_of_after_reading():
     settings, faults = load_settings(GOOD)
     assert settings["upload.retry_first_s"] == 40 and faults == []
     assert "device.config_table" not in sys.modules
+
+
+def test_the_example_is_made_from_the_table_and_faultless():
+    shipped = (ROOT / "config.example.json").read_bytes()
+    assert shipped.decode() == example_text(), "run: python -m tools.sim.example"
+    settings, faults = config.load(shipped)
+    assert faults == [] and settings == config.defaults()
