@@ -19,7 +19,8 @@ _PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
 _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without progress
 _SAID_CHARS = const(40)  # a record stays below 512 bytes
-_LINK_CODES = ("dns_failed", "connect_failed", "connection_lost", "timeout")
+# No answer came: the way may be at fault, and its return may end the wait.
+_LINK_CODES = ("link_down", "dns_failed", "connect_failed", "connection_lost", "timeout")
 
 
 class Lane:

@@ -265,11 +265,32 @@ def test_what_is_done_is_freed_without_the_network(bench):
     assert b.records() == {} and b.cloud.calls == []
 
 
-@pytest.mark.parametrize("code", ["dns_failed", "connect_failed", "connection_lost", "timeout"])
+NO_ANSWER = ["link_down", "dns_failed", "connect_failed", "connection_lost", "timeout"]
+
+
+@pytest.mark.parametrize("code", NO_ANSWER)
 def test_dead_exchanges_are_told_to_the_link(bench, code):
     b = bench(create=[Transient(code)] * 3)
     b.run(3600)
     assert (b.link.bad, b.link.good) == (3, 3)
+
+
+@pytest.mark.parametrize("code", NO_ANSWER)
+def test_a_link_that_returns_ends_the_wait_that_its_absence_caused(bench, code):
+    b = bench(create=[Transient(code)])
+    b.run(1)
+    assert b.lane.delivered == 0 and b.waits.left_ms() > 20_000
+    b.lane.link_returned()
+    b.run(5)
+    assert b.lane.delivered == 3
+
+
+def test_a_link_that_returns_does_not_end_what_the_cloud_asked_for(bench):
+    b = bench(create=[Transient("throttled", "", 60)])
+    b.run(1)
+    b.lane.link_returned()
+    b.run(5)
+    assert b.lane.delivered == 0 and b.lane.reason.code == "throttled"
 
 
 def test_every_ending_shows_a_reason_and_when_it_is_looked_at_again(bench):
