@@ -179,12 +179,7 @@ class Net:
 
     async def open(self, host, port, is_tls):
         """See the net port."""
-        if not self._is_up():
-            raise Transient("link_down")
-        address = self._hosts.get(host)
-        if address is None:
-            raise Transient("dns_failed", host)
-        sock, found = _socket(address, port, socket.SOCK_STREAM)
+        sock, found = _socket(self._resolve(host), port, socket.SOCK_STREAM)
         try:
             await self._connect(sock, found)
             if is_tls:
@@ -201,6 +196,15 @@ class Net:
         connection = Connection(sock, self._forget)
         self._open.append(connection)
         return connection
+
+    def _resolve(self, host):
+        """The address of host. Raises Transient(link_down, dns_failed)."""
+        if not self._is_up():
+            raise Transient("link_down")
+        address = self._hosts.get(host)
+        if address is None:
+            raise Transient("dns_failed", host)
+        return address
 
     @staticmethod
     async def _connect(sock, address):
@@ -220,12 +224,7 @@ class Net:
 
     async def exchange_datagram(self, host, port, data, size):
         """See the net port. Waits at most 2 s for the answer."""
-        if not self._is_up():
-            raise Transient("link_down")
-        address = self._hosts.get(host)
-        if address is None:
-            raise Transient("dns_failed", host)
-        sock, found = _socket(address, port, socket.SOCK_DGRAM)
+        sock, found = _socket(self._resolve(host), port, socket.SOCK_DGRAM)
         try:
             sock.connect(found)
             sock.send(data)
