@@ -27,10 +27,32 @@ class Buffers:
         self.ring = BlockRing(settings["recording.ring_blocks"], block_frames)
         self.codec = codecs.encoder_of(settings["recording.codec"], rate_hz, snr_db(settings))
         self.encoded = memoryview(bytearray(self.codec.max_encoded_bytes(block_frames) + 96))
+        self.preroll = preroll_of(settings, block_frames) if has_gate(settings) else None
         self.piece = memoryview(bytearray(_PIECE_BYTES))
         self.work = memoryview(bytearray(_WORK_BYTES))
         connections = settings["upload.max_connections"]
         self.reads = [bytearray(_READ_BYTES) for _ in range(connections)]
+
+
+def has_gate(settings):
+    """True if what is heard decides what is recorded."""
+    return settings["recording.mode"] == "activity" or settings["recording.leave_out_silence"]
+
+
+def preroll_of(settings, block_frames):
+    """Memory for the pre-roll and the sound that must last for activity.minimum_ms."""
+    from device.capture.preroll import PreRoll
+
+    rate_hz = settings["recording.rate_hz"]
+    pre_roll_s, minimum_ms = settings["activity.pre_roll_s"], settings["activity.minimum_ms"]
+    samples = pre_roll_s * rate_hz + minimum_ms * rate_hz // 1000 + block_frames
+    is_flac = settings["recording.codec"] == "flac"
+    # Speech takes 53 % of PCM, 21 % at 30 dB (docs/codec.md), silence less; what is louder for
+    # long shortens the pre-roll.
+    percent = (40 if snr_db(settings) else 70) if is_flac else 100
+    frame_samples = codecs.format_of("flac", rate_hz).block_samples if is_flac else block_frames
+    size_bytes = samples * 2 * percent // 100 + _PIECE_BYTES
+    return PreRoll(size_bytes, samples, min(frame_samples, 1024))
 
 
 def build(board, config_data):
@@ -38,7 +60,7 @@ def build(board, config_data):
 
     config_data: bytes of config.json, or None. Raises Fatal or NeedsOperator (storage).
     """
-    settings, faults = load_settings(config_data)
+    settings, faults = load_settings(config_data, board.limits)
     gc.collect()
     buffers = Buffers(settings)
     system, secrets = board.system, board.secrets
@@ -57,7 +79,6 @@ def build(board, config_data):
 
 
 def _join(board, settings, faults, buffers, boot, log):
-    from device.capture.recorder import Recorder
     from device.http.client import HttpClient
     from device.link.clock import Clock
     from device.link.link import Link
@@ -116,15 +137,9 @@ def _join(board, settings, faults, buffers, boot, log):
     )
     lane = Lane(store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log)
     clock.on_set = lane.notify  # a clip may wait for the time
-    take_settings = {
-        "clip_samples": settings["recording.clip_length_s"] * settings["recording.rate_hz"],
-        "is_continuous": settings["recording.mode"] == "continuous",
-        "boot": boot,
-        "snr_db": snr_db(settings) if settings["recording.codec"] == "flac" else 0,
-    }
     callbacks = {"epoch": epoch, "closed": lane.notify, "torn": recovery.pend}
-    recorder = Recorder(
-        board.microphone, buffers, store, quota, clock, take_settings, callbacks, log
+    recorder = _join_recorder(
+        board.microphone, settings, buffers, store, quota, clock, boot, callbacks, log
     )
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
@@ -160,6 +175,54 @@ def _join(board, settings, faults, buffers, boot, log):
     return supervisor
 
 
+def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):
+    from device.capture.level import Meter
+    from device.capture.recorder import Recorder
+    from device.capture.take import Take
+
+    rate_hz = settings["recording.rate_hz"]
+    take_settings = {
+        "rate_hz": rate_hz,
+        "clip_samples": settings["recording.clip_length_s"] * rate_hz,
+        "boot": boot,
+        "snr_db": snr_db(settings) if settings["recording.codec"] == "flac" else 0,
+    }
+    meter = Meter(rate_hz)
+    take = Take(buffers, meter, store, quota, clock, take_settings, callbacks, log)
+    gate = conditioner = schedule = None
+    if has_gate(settings):
+        from device.capture.gate import Gate
+
+        names = ("level_dbfs", "above_floor_db", "minimum_ms", "hang_over_s")
+        gate = Gate(rate_hz, *[settings["activity." + name] for name in names])
+    gain_db, high_pass_hz = settings["recording.gain_db"], settings["recording.high_pass_hz"]
+    if gain_db or high_pass_hz:
+        from device.capture.conditioner import Conditioner
+
+        conditioner = Conditioner(rate_hz, gain_db, high_pass_hz)
+    mode = settings["recording.mode"]
+    if mode == "schedule" or (mode == "activity" and settings["schedule.windows"]):
+        from device.capture.schedule import Schedule
+
+        schedule = Schedule(settings["schedule.windows"], settings["schedule.utc_offset_min"])
+    recorder_settings = {
+        "mode": mode,
+        "skip_samples": settings["recording.skip_start_ms"] * rate_hz // 1000,
+    }
+    parts = (meter, gate, conditioner, schedule)
+    return Recorder(
+        microphone,
+        buffers.ring,
+        take,
+        parts,
+        clock,
+        quota,
+        recorder_settings,
+        callbacks["torn"],
+        log,
+    )
+
+
 def snr_db(settings):
     """The signal-to-noise ratio that recordings keep, in dB; 0: they are lossless."""
     quality = settings["recording.quality"]
@@ -192,11 +255,11 @@ def seeded_bits(device_id, boot):
     return random.getrandbits
 
 
-def load_settings(config_data):
+def load_settings(config_data, limits):
     """(settings, faults); what only reading them needs is let go of again."""
     from device import config
 
-    settings, faults = config.load(config_data)
+    settings, faults = config.load(config_data, limits)
     forget_module("device.config")
     forget_module("device.config_table")
     return settings, faults

@@ -21,18 +21,26 @@ def defaults():
     return {row[0]: row[2] for row in ROWS}
 
 
-def load(data):
+def load(data, limits=None):
     """(settings, faults) of the bytes of config.json (None: there is no file).
 
-    settings: dict of path -> value, complete. faults: list of sentences, empty if all is well.
+    limits: dict of path -> highest number that this board takes. settings: dict of path -> value,
+    complete. faults: list of sentences, empty if all is well.
     """
     settings = defaults()
-    if data is None:
-        return settings, []
-    tree, fault = _parse(data)
-    if fault:
-        return settings, [fault]
-    return settings, validate(tree, settings)
+    faults = []
+    if data is not None:
+        tree, fault = _parse(data)
+        faults = [fault] if fault else validate(tree, settings)
+    for path in limits or ():
+        if settings[path] > limits[path]:
+            if settings[path] != defaults()[path]:  # a default just follows the board
+                faults.append(
+                    "%s: %d is not allowed; this board takes at most %d"
+                    % (path, settings[path], limits[path])
+                )
+            settings[path] = limits[path]
+    return settings, faults
 
 
 def validate(tree, settings):
@@ -57,6 +65,8 @@ def validate(tree, settings):
             % (settings["recording.clip_length_s"], settings["recording.rate_hz"], most_s)
         )
         settings["recording.clip_length_s"] = most_s
+    if settings["recording.mode"] == "schedule" and not settings["schedule.windows"]:
+        faults.append("schedule.windows: empty, so recording.mode schedule never records")
     if settings["upload.retry_cap_s"] < settings["upload.retry_first_s"]:
         faults.append("upload.retry_cap_s: must not be below upload.retry_first_s")
         settings["upload.retry_cap_s"] = settings["upload.retry_first_s"]
@@ -74,6 +84,8 @@ def allowed_text(row):
         words = "a text of %d to %d characters" % allowed
     elif kind == "origin":
         words = "https://host or https://host:port"
+    elif kind == "windows":
+        words = 'a list of at most %d windows like "08:00-12:30"' % allowed[0]
     elif kind == "names":
         words = "a list of at most %d texts of at most %d bytes" % allowed
     else:
@@ -145,9 +157,24 @@ def _is_allowed(row, value):
         return kind == "text" or _is_origin(value)
     if not isinstance(value, list) or len(value) > allowed[0]:
         return False
+    if kind == "windows":
+        return _are_windows(value)
     for name in value:
         if not isinstance(name, str) or not 0 < _utf8_bytes(name) <= allowed[1]:
             return False
+    return True
+
+
+def _are_windows(texts):
+    from device.capture import schedule
+
+    try:
+        for text in texts:
+            if not isinstance(text, str):
+                return False
+            schedule.parse(text)
+    except ValueError:
+        return False
     return True
 
 

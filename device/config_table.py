@@ -8,6 +8,8 @@ Row: path, kind, default, allowed, unit, help.
     kind "text":   allowed = (shortest, longest)      kind "bool":   allowed = None
     kind "origin": an https address, allowed = (shortest, longest)
     kind "names":  list of texts, allowed = (most entries, longest text)
+    kind "windows": list of daily windows, "HH:MM-HH:MM", allowed = (most entries,)
+A board may set a lower limit for a number (Board.limits in hal/ports.py).
 """
 
 ROWS = (
@@ -15,17 +17,19 @@ ROWS = (
         "recording.mode",
         "choice",
         "button",
-        ("button", "continuous"),
+        ("button", "continuous", "schedule", "activity"),
         "",
-        "button: a press begins a take, the next ends it; continuous: record whenever possible",
+        "button: a press begins a take, the next ends it; continuous: record whenever possible; "
+        "schedule: in the windows of schedule.windows; activity: while somebody speaks (in these "
+        "windows, if there are any). In the last three a press stops it, the next lets it go on",
     ),
     (
         "recording.codec",
         "choice",
-        "wav",
-        ("wav", "flac"),
+        "flac",
+        ("flac", "wav"),
         "",
-        "how audio is stored and sent; flac halves it, and takes 25 KiB more heap",
+        "how audio is stored and sent; flac halves it, wav takes 25 KiB less heap",
     ),
     (
         "recording.quality",
@@ -59,6 +63,67 @@ ROWS = (
         (30, 3600),
         "s",
         "a longer take is cut into clips of this length, without a gap",
+    ),
+    (
+        "recording.leave_out_silence",
+        "bool",
+        False,
+        None,
+        "",
+        "leave silence out of takes, by the rules of activity.*; the record says where "
+        "and how long",
+    ),
+    ("recording.gain_db", "int", 0, (0, 40), "dB", "amplification before coding, saturating"),
+    (
+        "recording.high_pass_hz",
+        "int",
+        0,
+        (0, 400),
+        "Hz",
+        "takes offset and rumble below it away, 6 dB an octave; 0: none",
+    ),
+    (
+        "recording.skip_start_ms",
+        "int",
+        0,
+        (0, 2000),
+        "ms",
+        "cut from the start of each take: the pop of a microphone that is switched on",
+    ),
+    (
+        "activity.level_dbfs",
+        "int",
+        -55,
+        (-90, -6),
+        "dBFS",
+        "sound below this level is silence (RMS of a block)",
+    ),
+    (
+        "activity.above_floor_db",
+        "int",
+        9,
+        (0, 40),
+        "dB",
+        "and so is sound that is not so far above the noise floor, which is learnt",
+    ),
+    ("activity.minimum_ms", "int", 200, (0, 5000), "ms", "shorter sounds begin nothing"),
+    ("activity.hang_over_s", "int", 5, (1, 600), "s", "silence of this length ends it"),
+    (
+        "activity.pre_roll_s",
+        "int",
+        2,
+        (0, 10),
+        "s",
+        "what was heard before the first sound is recorded too; the board may set a lower limit",
+    ),
+    ("schedule.windows", "windows", [], (8,), "", "for example 08:00-12:30; may pass midnight"),
+    (
+        "schedule.utc_offset_min",
+        "int",
+        0,
+        (-840, 840),
+        "min",
+        "what the clock of the windows is ahead of UTC",
     ),
     ("recording.block_ms", "int", 64, (16, 256), "ms", "one block of the microphone's ring"),
     (

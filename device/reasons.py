@@ -49,9 +49,15 @@ other_epoch: the recorder is bound to its former user again, or somebody decides
 RECORDER = """
 idle: the button is pressed
 recording: the take is stopped
+armed: somebody speaks
+off_schedule: the next window of the schedule begins
+time_unknown: the time is known, which the schedule needs
 storage_full: sent clips are freed
 storage_failed: the medium is exchanged or mounts again
 microphone_failed: the microphone is repaired
+microphone_dead: the microphone gives more than digital silence
+microphone_stuck: the microphone gives more than one value
+microphone_blocked: the microphone hears again; is its opening covered?
 low_memory: memory is free again
 """
 

@@ -17,6 +17,17 @@ NOT_PENDING = const(4)  # refused as no longer pending: perhaps an earlier answe
 _ACCEPTED_STATUSES = ("uploaded", "processing", "completed")
 _NEVER_TO_STORAGE = ("authorization", "cookie", "host", "content-length", "transfer-encoding")
 _MAX_HEADERS = const(16)
+# What a record may know beside the facts of every clip, and what metadata calls it. gaps: [first
+# sample, length, lost]; skips: [sample, length left out before it].
+_OPTIONAL_FACTS = (
+    ("lost", "lost_samples"),
+    ("gaps", "gaps"),
+    ("skips", "left_out"),
+    ("cut", "cut"),
+    ("snr", "snr_db"),
+    ("mic", "microphone"),
+)
+_LEVELS = ("peak_dbfs_x10", "rms_dbfs_x10", "floor_dbfs_x10", "clipped_samples", "active_s")
 
 
 def create_body(clip, device_id, store_id, start_unix_ms):
@@ -40,9 +51,12 @@ def create_body(clip, device_id, store_id, start_unix_ms):
         "boot": record["boot"],
         "uptime_ms": record["up"],
     }
-    for name, meaning in (("lost", "lost_samples"), ("cut", "cut"), ("snr", "snr_db")):
+    for name, meaning in _OPTIONAL_FACTS:
         if record.get(name):
             metadata[meaning] = record[name]
+    if record.get("lev"):
+        for name, value in zip(_LEVELS, record["lev"]):  # noqa: B905  MicroPython has no strict
+            metadata[name] = value
     body = {"name": clip_name(record), "source": "device", "metadata": metadata}
     if start_unix_ms is not None:
         body["started_at"] = metadata["started_at"] = iso8601(start_unix_ms)

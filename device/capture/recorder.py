@@ -1,9 +1,8 @@
-"""From blocks to clips: the take, its cutting into clips without losing a sample, and its ending.
+"""The one task that consumes the microphone's ring: when a take begins and ends, and why not now.
 
-One task consumes the ring while a take runs. Clips are cut at an exact sample; the microphone runs
-on while one clip is closed and the next opened (the ring bridges it).
-
-States: idle → recording → idle, and idle with a reason where recording is not possible now.
+A take runs while everything that permits it does: somebody wants it (button, or always), the
+schedule, the medium, the microphone. With a gate it begins (mode `activity`), or leaves silence
+out, by what is heard; then the microphone runs and the recorder is *armed*.
 """
 
 import asyncio
@@ -13,43 +12,34 @@ from device.errors import DeviceError, Transient
 from device.reasons import RECORDER, Reason, is_reason
 
 _CHECK_MS = const(5_000)
-_RESUME_MS = const(10_000)  # how often continuous mode tries again after the medium failed
+_RESUME_MS = const(10_000)  # how often a mode that begins by itself tries again after a failure
+_DEAF_MS = const(10_000)  # a microphone without a block for so long has failed
 
 
 class Recorder:
-    """microphone, store, quota, clock: the next stages; buffers: app.Buffers (ring, codec,
-    encoded).
+    """take: capture.take.Take; meter, gate, conditioner, schedule: of capture/, the last three or
+    None.
 
-    settings: clip_samples (where a take is cut), is_continuous, boot, snr_db. callbacks: epoch()
-    of new clips, closed() after each, torn(number) for one that only recovery can close.
+    settings: mode, skip_samples (of the start of a take), ends_in_silence (else it is left out).
+    torn(number): called for a clip that only recovery can close.
     """
 
-    def __init__(self, microphone, buffers, store, quota, clock, settings, callbacks, log):
+    def __init__(self, microphone, ring, take, parts, clock, quota, settings, torn, log):
         self._microphone = microphone
-        self._ring = buffers.ring
-        self._codec = buffers.codec
-        self._out = buffers.encoded
-        self._store = store
-        self._quota = quota
+        self._ring = ring
+        self._take = take
+        self._meter, self._gate, self._conditioner, self._schedule = parts
         self._clock = clock
-        self._clip_samples = settings["clip_samples"]
-        self._is_continuous = settings["is_continuous"]
-        self._boot = settings["boot"]
-        self._snr_db = settings["snr_db"]
-        self._epoch = callbacks["epoch"]
-        self._closed = callbacks["closed"]
-        self._torn = callbacks["torn"]
+        self._quota = quota
+        self._by_itself = settings["mode"] != "button"
+        self._skip_samples = settings["skip_samples"]
+        self._ends_in_silence = settings["mode"] == "activity"
+        self._torn = torn
         self._log = log
-        self._wanted = self._is_continuous
+        self._wanted = self._by_itself
         self._change = asyncio.Event()
-        self._clip = None
-        self._writer = None
+        self._skip_left = 0
         self.reason = Reason(RECORDER, "idle", clock.uptime_ms)
-        self.take = 0  # number of the take's first clip, 0 before it is open
-        self.take_samples = 0
-        self.clip_samples_done = 0
-        self._index = 0
-        self._lost = 0
 
     def toggle(self):
         """The button: begin a take, or end the one that runs."""
@@ -61,34 +51,55 @@ class Recorder:
         self._ring.wake()
 
     def is_recording(self):
-        return self.reason.code == "recording"
+        return self._take.is_open
 
     async def run(self, check_in):
         """Record for ever, take by take."""
         while True:
             check_in(60_000)
-            if not self._wanted:
+            if not self._is_permitted():
                 await self._wait_for_change(_CHECK_MS)
                 continue
             try:
-                await self._record_take(check_in)
+                await self._listen(check_in)
             except (DeviceError, MemoryError) as e:
                 if not isinstance(e, DeviceError):
                     e = Transient("low_memory")
                 self._end_after_failure(e)
-                if not self._is_continuous:
+                if not self._by_itself:
                     self._wanted = False
                 await self._wait_for_change(_RESUME_MS)
 
-    async def _record_take(self, check_in):
+    def _is_permitted(self):
+        """True if a take may run now; else the reason says why not (a failure's stays)."""
+        if self._wanted and self._schedule:
+            unix_s = self._clock.unix_s()
+            if unix_s is None:
+                self.reason.set("time_unknown")
+                return False
+            if not self._schedule.is_inside(unix_s):
+                change_ms = self._schedule.next_change_s(unix_s) * 1000
+                self.reason.set("off_schedule", "", self._clock.uptime_ms() + change_ms)
+                return False
+        elif not self._wanted and self.reason.code in ("off_schedule", "time_unknown"):
+            self.reason.set("idle")
+        return self._wanted
+
+    async def _listen(self, check_in):
+        """Run the microphone until nobody wants it, a schedule ends, or something fails."""
         self._quota.refresh()
         self._quota.check()
-        self.take = self.take_samples = 0
+        self._take.begin(holds=self._gate is not None)
+        self._skip_left = self._skip_samples
+        if self._gate:
+            self._gate.close()
+        if self._conditioner:
+            self._conditioner.begin()
         self._ring.clear()
         self._microphone.start(self._ring)
-        self.reason.set("recording")
         try:
-            while self._wanted:
+            self._show()
+            while self._is_permitted():
                 check_in(60_000)
                 if not await self._consume_oldest():
                     await self._wait_for_block()
@@ -96,8 +107,12 @@ class Recorder:
             self._microphone.stop()
         while await self._consume_oldest():  # what the driver had handed over before the stop
             pass
-        self._finish_clip(is_last=True)
+        lost = self._ring.take_lost()
+        if lost and self._take.is_open:
+            self._take.lose(lost)
+        self._take.end()
         self.reason.set("idle")
+        self._is_permitted()
 
     async def _consume_oldest(self):
         block = self._ring.oldest()
@@ -110,96 +125,55 @@ class Recorder:
 
     def _consume(self, block):
         samples, frames, lost_before = block
-        if self._clip is None:
-            self._open_clip(frames)
+        if self._skip_left:
+            self._skip_left -= lost_before
+            lost_before = 0
+            skip = max(0, min(self._skip_left, frames))
+            self._skip_left = max(0, self._skip_left - frames)
+            samples, frames = samples[2 * skip :], frames - skip
+            if not frames:
+                return
+        if self._conditioner:
+            self._conditioner.apply(samples, frames)
+        level = self._meter.measure(samples, frames)
         if lost_before:
-            self._lost += lost_before
-            self._log.warning("overrun frames=%d position=%d", lost_before, self.take_samples)
-        offset = 0
-        while offset < frames:
-            if self.clip_samples_done == self._clip_samples:
-                # Only now is it certain that the take goes on: the full clip was not its last.
-                self._finish_clip(is_last=False)
-                self._open_clip(frames - offset)
-            n = min(frames - offset, self._clip_samples - self.clip_samples_done)
-            size = self._codec.encode(samples[2 * offset : 2 * (offset + n)], self._out)
-            self._quota.check()
-            self._writer.write(self._out[:size], n)
-            self._quota.spend(size)
-            offset += n
-            self.clip_samples_done += n
-            self.take_samples += n
+            self._take.lose(lost_before)
+        if self._gate:
+            self._follow_gate(self._gate.update(level, frames), frames)
+        self._take.append(samples, frames)
+        self._meter.count(frames, not self._gate or self._gate.is_active)
+        self._show()
 
-    def _open_clip(self, frames_in_hand):
-        """Open the next clip of the take; its first sample is frames_in_hand before now."""
-        self._quota.refresh()
-        self._quota.check()
-        rate_hz = self._microphone.rate_hz
-        up_ms = self._clock.uptime_ms() - frames_in_hand * 1000 // rate_hz
-        record = {"codec": self._codec.name, "hz": rate_hz, "take": self.take}
-        if not self.take:
-            self._index = 0
-        record.update(index=self._index, first=self.take_samples)
-        record.update(boot=self._boot, up=max(0, up_ms), epoch=self._epoch())
-        if self._snr_db:
-            record["snr"] = self._snr_db
-        self._clip, self._writer = self._store.open(record)
-        self.take = record["take"]
-        self._index += 1
-        self.clip_samples_done = self._lost = 0
-        self._codec.begin()
-        size = self._codec.write_header(self._out)
-        self._writer.write_header(self._out[:size])
+    def _follow_gate(self, is_open, frames_in_hand):
+        if is_open and self._take.holds:
+            self._take.release(frames_in_hand)
+        elif not is_open and not self._take.holds:
+            if self._ends_in_silence:
+                self._take.end()
+                self._take.begin(holds=True)
+            else:
+                self._take.hold()
 
-    def _finish_clip(self, is_last):
-        if self._clip is None:
-            return
-        clip, writer = self._clip, self._writer
-        self._clip = self._writer = None
-        facts = {"samples": self.clip_samples_done, "last": 1 if is_last else 0}
-        if self._lost:
-            facts["lost"] = self._lost
-        start = self._clock.start_unix_ms(clip.record)
-        if start is not None:
-            facts["start"] = start
-        try:
-            if writer.has_failed:
-                raise Transient("storage_failed", "not all was written")
-            size = self._codec.finish(self._out)
-            writer.write(self._out[:size], 0)
-            self._store.close(clip, writer, facts=self._codec.facts(), **facts)
-        except DeviceError:
-            self._store.leave_open(writer)
-            raise
-        self._log.info(
-            "clip closed clip=%d take=%d index=%d samples=%d bytes=%d last=%d",
-            clip.number,
-            clip.record["take"],
-            clip.record["index"],
-            clip.record["samples"],
-            clip.record["bytes"],
-            facts["last"],
-        )
-        self._closed()
+    def _show(self):
+        """Say what goes on; a microphone that gives nothing useful is said before all else."""
+        code = self._meter.fault or ("armed" if self._take.holds else "recording")
+        if code != self.reason.code:
+            self.reason.set(code)
 
     def _end_after_failure(self, e):
         """The medium or the microphone failed: keep what is safe, say why, stay alive."""
         code = e.code if is_reason(RECORDER, e.code) else "storage_failed"
         self._log.error("recording ended reason=%s", e)
-        if self._clip is not None:
-            number = self._clip.number
-            try:
-                self._finish_clip(is_last=True)
-            except DeviceError as closing:
-                self._log.error("clip left for recovery clip=%d reason=%s", number, closing)
-                self._torn(number)
+        number = self._take.fail()
+        if number is not None:
+            self._torn(number)
         self.reason.set(code, str(e.detail))
 
     async def _wait_for_block(self):
         try:
-            await wait_for_ms(self._ring.wait(), _CHECK_MS)
+            await wait_for_ms(self._ring.wait(), _DEAF_MS)
         except WAIT_ERRORS:
-            pass
+            raise Transient("microphone_failed", "no sample for %d s" % (_DEAF_MS // 1000))
 
     async def _wait_for_change(self, limit_ms):
         try:
@@ -210,7 +184,7 @@ class Recorder:
 
     def as_dict(self):
         state = self.reason.as_dict()
-        state["take"] = self.take
-        state["take_samples"] = self.take_samples
+        state["take"] = self._take.number
+        state["take_samples"] = self._take.position
         state["lost_frames"] = self._ring.lost_frames
         return state

@@ -75,6 +75,11 @@ class BlockRing:
         """Give the oldest block back to the driver."""
         self._released = (self._released + 1) % self._wrap
 
+    def take_lost(self):
+        """Samples lost since the last block; only while the driver is stopped."""
+        lost, self._lost_now = self._lost_now, 0
+        return lost
+
     def clear(self):
         """Forget everything; only while the driver is stopped."""
         self._committed = self._released = self._lost_now = 0

@@ -92,14 +92,16 @@ class FlacEncoder(FlacFormat):
         self._quarters = array("I", bytes(4 * 4))
         self._ks = bytearray(64)
         self._shift = 0
+        self.is_counting = True  # False: frames are kept back, renumber() counts those that go out
         self._crc8 = flac_frame.crc8_table()
         self._crc16 = flac_frame.crc16_table()
         self.begin()
 
-    def begin(self):
-        """Start a new stream: frame 0, nothing held back."""
+    def begin(self, keep_held=False):
+        """Start a new stream: frame 0, nothing held back unless keep_held."""
         self._frame = 0
-        self._held = 0
+        if not keep_held:
+            self.held = 0
         self._min_frame = 0
         self._max_frame = 0
 
@@ -121,21 +123,21 @@ class FlacEncoder(FlacFormat):
         start = 0
         pos = 0
         while start < count:
-            take = BLOCK_SAMPLES - self._held
+            take = BLOCK_SAMPLES - self.held
             if take > count - start:
                 take = count - start
-            flac_hot.pack.load(self._held, start << 1, self._x, pcm, take, self._marks)
+            flac_hot.pack.load(self.held, start << 1, self._x, pcm, take, self._marks)
             start += take
-            self._held += take
-            if self._held == BLOCK_SAMPLES:
-                self._held = 0
+            self.held += take
+            if self.held == BLOCK_SAMPLES:
+                self.held = 0
                 pos = self._encode_block(BLOCK_SAMPLES, out, pos)
         return pos
 
     def finish(self, out):
         """Write the last, short frame if samples are held back; return the bytes written."""
-        n = self._held
-        self._held = 0
+        n = self.held
+        self.held = 0
         if n == 0:
             return 0
         return self._encode_block(n, out, 0)
@@ -170,13 +172,34 @@ class FlacEncoder(FlacFormat):
         out[end] = crc >> 8
         out[end + 1] = crc & 0xFF
         end += 2
-        length = end - pos
-        if self._frame == 0 or length < self._min_frame:
-            self._min_frame = length
-        if length > self._max_frame:
-            self._max_frame = length
-        self._frame += 1
+        if self.is_counting:
+            self._count(end - pos)
         return end
+
+    def _count(self, frame_bytes):
+        if self._frame == 0 or frame_bytes < self._min_frame:
+            self._min_frame = frame_bytes
+        if frame_bytes > self._max_frame:
+            self._max_frame = frame_bytes
+        self._frame += 1
+
+    def renumber(self, frame, out):
+        """Write a frame that was kept back (is_counting False) into out as the stream's next one.
+
+        frame: memoryview of one frame of encode(), so a whole block with number 0; out must not
+        overlap it. Returns the bytes written, up to 6 more: number and checksums are others.
+        """
+        body_at = 6  # behind sync, codes, number 0 and CRC-8
+        out[:4] = frame[:4]
+        pos = flac_frame.put_number(self._frame, out, 4)
+        pos = self._put_crc8(out, 0, pos)
+        end = pos + len(frame) - 2 - body_at
+        out[pos:end] = frame[body_at : len(frame) - 2]
+        crc = flac_hot.pack.crc16(0, 0, out, end, self._crc16)
+        out[end] = crc >> 8
+        out[end + 1] = crc & 0xFF
+        self._count(end + 2)
+        return end + 2
 
     def _put_frame_header(self, n, out, pos):
         """RFC 9639 section 9.1."""
@@ -188,20 +211,24 @@ class FlacEncoder(FlacFormat):
         out[pos + 1] = 0xF8
         out[pos + 2] = (code << 4) | self._rate_code
         out[pos + 3] = 0x08
-        pos = flac_frame.put_number(self._frame, out, pos + 4)
+        pos = flac_frame.put_number(self._frame if self.is_counting else 0, out, pos + 4)
         if code == 7:
             out[pos] = (n - 1) >> 8
             pos += 1
         if code != 10:
             out[pos] = (n - 1) & 0xFF
             pos += 1
+        return self._put_crc8(out, start, pos)
+
+    def _put_crc8(self, out, start, end):
+        """Close the frame header out[start:end] with its checksum; return the position after."""
         crc = 0
         table = self._crc8
-        while start < pos:
+        while start < end:
             crc = table[crc ^ out[start]]
             start += 1
-        out[pos] = crc
-        return pos + 1
+        out[end] = crc
+        return end + 1
 
     def _droppable(self, n, drop):
         """Return how many low bits x[:n] may lose; drop are zero already."""

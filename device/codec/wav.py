@@ -6,7 +6,10 @@ The codec port. An encoder has all of it, with its memory made once, in the cons
     name, content_type       file extension and what the cloud is told
     header_bytes             length of the header, the same in the file and in the upload
     max_encoded_bytes(n)  *  upper bound of what encode() or finish() may write for n samples
-    begin()   *               start a new stream (a new clip)
+    begin(keep_held=False) *  start a new stream (a new clip)
+    held      *               samples taken but not yet in a frame
+    is_counting *             False: frames come with number 0 and are kept back (pre-roll)
+    renumber(frame, out) -> n *  a frame that was kept back, as the stream's next one
     write_header(out) -> n   the streaming form, as it is stored: sizes unknown, never patched
     encode(pcm, out) -> n *  16-bit little-endian mono samples in, whole frames out; may hold back
                              less than a block
@@ -37,6 +40,8 @@ class WavCodec:
     name = "wav"
     content_type = "audio/wav"
     header_bytes = _HEADER_BYTES
+    held = 0
+    is_counting = True
 
     def __init__(self, rate_hz):
         """rate_hz: samples a second."""
@@ -45,8 +50,11 @@ class WavCodec:
     def max_encoded_bytes(self, frames):
         return frames * _FRAME_BYTES
 
-    def begin(self):
+    def begin(self, keep_held=False):
         pass
+
+    def renumber(self, frame, out):
+        return self.encode(frame, out)
 
     def write_header(self, out):
         return self._header(_SIZE_UNKNOWN, _SIZE_UNKNOWN, out)

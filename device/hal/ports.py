@@ -1,8 +1,9 @@
 """What each port promises. Documentation only: no code runs from here, and nothing imports it.
 
-A board's `build(...)` returns one `Board` with these attributes. Everything above hal/ gets its
-ports through constructors. All waits are bounded by the caller (compat.wait_for_ms, http.limits)
-unless a port says otherwise. Errors are translated inside the port to device.errors.
+A board's `build(...)` returns one `Board` with these attributes, and `limits`: a dict of setting
+-> the highest number that the board has the memory for ("activity.pre_roll_s"). Everything above
+hal/ gets its ports through constructors. All waits are bounded by the caller (compat.wait_for_ms,
+http.limits) unless a port says otherwise. Errors are translated inside the port to device.errors.
 """
 
 
@@ -86,7 +87,7 @@ class Button:
 
 
 class Indicator:
-    """show(code)   one of the codes that supervisor/indicator.py names."""
+    """show(code)   one of the codes of hal/lights.py, until the next one."""
 
 
 class Watchdog:

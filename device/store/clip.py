@@ -16,6 +16,9 @@ Fields of the record (terse names: a record of 512 bytes costs no erase on littl
     facts    what the codec's true header needs epoch    token epoch it was made under
     snr      dB kept if near-lossless; absent: exact
     lost     samples the driver dropped in it   cut      1 if repaired after a power cut
+    gaps     [[first sample, length, lost]] of what was lost and filled with silence
+    skips    [[sample, length]] of the silence that was left out before that sample
+    lev      level report (capture/level.py)    mic      code of a microphone fault in it
     body     CRC-32 of the frozen create body   rid      recording id in the cloud
     sha      SHA-256 of the bytes that left (as many as the file holds)
     tries    the clip's own failures            why      reason it was set aside
@@ -88,6 +91,9 @@ def is_valid(record, number):
     for name in ("hz", "samples", "bytes", "crc", "take", "index", "first", "boot", "up"):
         value = record.get(name)
         if not isinstance(value, int) or value < 0:
+            return False
+    for name in ("gaps", "skips", "lev"):
+        if not isinstance(record.get(name, []), list):
             return False
     codec, rid = record.get("codec"), record.get("rid", "")
     if not isinstance(codec, str) or not 1 <= len(codec) <= 4 or not codec.isalpha():

@@ -1,31 +1,25 @@
-"""What the light says: one table, the same for every board. The port knows how to show a code."""
+"""Which code the light shows. What each looks like is hal/lights.py, the same for every board."""
 
 from device.compat import const, sleep_ms
 
 _LOOK_MS = const(500)
-_NEEDS_SOMEBODY = (
-    "no_token",
-    "auth_refused",
-    "tls_untrusted",
-    "tls_wrong_name",
-    "tls_dates",
-    "wifi_refused",
-    "no_wifi_configured",
-    "config_refused",
-    "storage_failed",
-)
 
-CODES = {
-    "idle": "ready, nothing to send",
-    "recording": "a take runs",
-    "uploading": "a clip is on its way",
-    "waiting": "clips wait for the network or the cloud",
-    "error": "somebody must act: look at the status",
-}
+_LINK = "link_down wifi_not_found dns_failed connect_failed connection_lost portal roaming".split()
+_CLOUD = "timeout bad_answer throttled server_error url_refused".split()
+_MOMENT = "clock_wait verification_pending low_memory storage_full".split()
+
+
+def waiting_code(lane_code):
+    """The code for what the lane waits for; a reason that no class has needs somebody."""
+    if lane_code in _LINK:
+        return "waiting_link"
+    if lane_code in _CLOUD:
+        return "waiting_cloud"
+    return "waiting" if lane_code in _MOMENT else "error"
 
 
 class IndicatorTask:
-    """Follows recorder and lane and shows one code of CODES at a time."""
+    """Follows recorder and lane and shows one code of hal/lights.py at a time."""
 
     def __init__(self, indicator, recorder, lane):
         self._indicator = indicator
@@ -43,13 +37,16 @@ class IndicatorTask:
             await sleep_ms(_LOOK_MS)
 
     def _choose(self):
-        if self._recorder.reason.code in ("storage_full", "storage_failed", "microphone_failed"):
+        recorder = self._recorder.reason.code
+        if recorder.startswith("storage_") or recorder.startswith("microphone_"):
             return "error"
         if self._recorder.is_recording():
             return "recording"
+        if recorder == "armed":
+            return "armed"
         code = self._lane.reason.code
         if code == "sending":
             return "uploading"
         if code in ("nothing_to_send", "starting"):
             return "idle"
-        return "error" if code in _NEEDS_SOMEBODY else "waiting"
+        return waiting_code(code)

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.capture.level import Meter
 from device.capture.recorder import Recorder
 from device.capture.ring import BlockRing
+from device.capture.take import Take
 from device.codec.wav import WavCodec
 from device.errors import Fatal
 from device.link.clock import Clock
@@ -67,14 +69,29 @@ class Microphone:
 
 
 class Buffers:
-    def __init__(self, blocks=4, frames=1024):
+    def __init__(self, codec, preroll, blocks=4, frames=1024):
         self.ring = BlockRing(blocks, frames)
-        self.codec = WavCodec(RATE_HZ)
-        self.encoded = memoryview(bytearray(2 * frames + 96))
+        self.codec = codec or WavCodec(RATE_HZ)
+        self.encoded = memoryview(bytearray(self.codec.max_encoded_bytes(frames) + 96))
+        self.preroll = preroll
 
 
 class Bench:
-    def __init__(self, folder, time, microphone, clip_samples=8000, continuous=False, epoch=3):
+    """parts: gate, conditioner, schedule of the recorder."""
+
+    def __init__(
+        self,
+        folder,
+        time,
+        microphone,
+        clip_samples=8000,
+        mode="button",
+        epoch=3,
+        codec=None,
+        preroll=None,
+        parts=(None, None, None),
+        skip_samples=0,
+    ):
         self.time = time
         self.microphone = microphone
         self.store = fakes.make_store(folder)
@@ -83,14 +100,28 @@ class Bench:
         self.clock = Clock(fakes.ClockPort(), 5, log)
         self.closed = 0
         self.torn = []
+        quota = Quota(self.storage, 65536, log)
+        self.buffers = Buffers(codec, preroll)
+        self.meter = Meter(RATE_HZ)
+        self.take = Take(
+            self.buffers,
+            self.meter,
+            self.store,
+            quota,
+            self.clock,
+            {"rate_hz": RATE_HZ, "clip_samples": clip_samples, "boot": 5, "snr_db": 0},
+            {"epoch": lambda: epoch, "closed": self._closed},
+            log,
+        )
         self.recorder = Recorder(
             microphone,
-            Buffers(),
-            self.store,
-            Quota(self.storage, 65536, log),
+            self.buffers.ring,
+            self.take,
+            (self.meter, *parts),
             self.clock,
-            {"clip_samples": clip_samples, "is_continuous": continuous, "boot": 5, "snr_db": 0},
-            {"epoch": lambda: epoch, "closed": self._closed, "torn": self.torn.append},
+            quota,
+            {"mode": mode, "skip_samples": skip_samples},
+            self.torn.append,
             log,
         )
         microphone.at_end = lambda: self.recorder.want(False)
@@ -193,9 +224,12 @@ def test_takes_are_numbered_by_their_first_clip(tmp_path, time):
 
 
 def test_overruns_are_placed_in_their_clip_and_counted(tmp_path, time):
-    bench = record(tmp_path, time, 16_384, clip_samples=8192, overrun_at=10)
-    assert ["lost" in clip.record for clip in bench.clips()] == [False, True]
-    assert bench.clips()[1].record["lost"] == 100
+    bench = record(tmp_path, time, 16_284, clip_samples=8192, overrun_at=10)
+    first, second = [clip.record for clip in bench.clips()]
+    assert "lost" not in first and "gaps" not in first
+    assert (second["lost"], second["gaps"]) == (100, [[2048, 100, 100]])
+    heard = fakes.pcm(16_284)
+    assert bench.audio() == heard[: 2 * 10240] + bytes(200) + heard[2 * 10240 :], "filled in place"
     assert bench.recorder.as_dict()["lost_frames"] == 100
     assert any("overrun frames=100 position=10240" in line for line in bench.lines)
 
@@ -264,7 +298,7 @@ def test_a_medium_that_fails_in_the_middle_ends_with_a_reason(
 def test_continuous_recording_goes_on_when_there_is_room_again(tmp_path, time, monkeypatch):
     monkeypatch.setattr(writer, "open", FailingFile, raising=False)
     monkeypatch.setattr(FailingFile, "left", 10_000)
-    bench = Bench(tmp_path, time, Microphone(10**9), continuous=True)
+    bench = Bench(tmp_path, time, Microphone(10**9), mode="continuous")
     bench.run(100, *[None] * 5, lambda: setattr(FailingFile, "left", 10**9))
     assert bench.recorder.is_recording()
     takes = [clip.record["take"] for clip in bench.clips()]
@@ -283,7 +317,7 @@ def test_the_reserve_ends_a_take_before_the_medium_is_full(tmp_path, time):
 
 
 def test_no_room_at_the_start_opens_nothing(tmp_path, time):
-    bench = Bench(tmp_path, time, Microphone(10**9), continuous=True)
+    bench = Bench(tmp_path, time, Microphone(10**9), mode="continuous")
     bench.storage.free = 1000
     bench.run(60)
     assert bench.recorder.reason.code == "storage_full" and bench.microphone.starts == 0
