@@ -5,7 +5,7 @@ VENV_PYTHON := .venv/bin/python
 help:
 	@echo "make simulate              record sample speech on a virtual recorder and deliver it"
 	@echo "make simulate AUDIO=my.wav the same with any PCM WAV"
-	@echo "make simulate CODEC=flac   recorded and sent as FLAC"
+	@echo "make simulate QUALITY=30dB near-lossless FLAC; CODEC=wav for PCM"
 	@echo "make simulate ENGINE=cpython   with CPython in place of MicroPython's unix port"
 	@echo "make test                  the whole test suite"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
@@ -18,7 +18,7 @@ asr:
 	@$(PYTHON) tools/bootstrap.py --asr
 
 simulate: setup
-	@$(VENV_PYTHON) -m tools.simulate $(if $(AUDIO),--audio "$(AUDIO)") $(if $(ENGINE),--engine $(ENGINE)) $(if $(CODEC),--codec $(CODEC)) $(ARGS)
+	@$(VENV_PYTHON) -m tools.simulate $(if $(AUDIO),--audio "$(AUDIO)") $(if $(ENGINE),--engine $(ENGINE)) $(if $(CODEC),--codec $(CODEC)) $(if $(QUALITY),--quality $(QUALITY)) $(ARGS)
 
 test: setup
 	@$(VENV_PYTHON) -m pytest $(ARGS)

@@ -23,11 +23,12 @@ def gain_parts(gain_db):
 def rate_parts(high_pass_hz, rate_hz):
     """(mantissa below 2048, shift) of the share of its distance that the level moves a sample.
 
-    One pole: 1 - exp(-2 pi f / rate). (0, 0) without a high-pass.
+    One pole by the bilinear transform: 2k / (1 + k), k = tan(pi f / rate). (0, 0): no high-pass.
     """
     if not high_pass_hz:
         return 0, 0
-    share = 1 - math.exp(-2 * math.pi * high_pass_hz / rate_hz)
+    k = math.tan(math.pi * high_pass_hz / rate_hz)
+    share = 2 * k / (1 + k)
     shift = 18
     while share * (1 << (12 + shift)) >= _RATE_LIMIT - 0.5:
         shift -= 1

@@ -8,7 +8,7 @@ out, by what is heard; then the microphone runs and the recorder is *armed*.
 import asyncio
 
 from device.compat import WAIT_ERRORS, const, sleep_ms, wait_for_ms
-from device.errors import DeviceError, Transient
+from device.errors import DeviceError, Fatal, Transient
 from device.reasons import RECORDER, Reason, is_reason
 
 _CHECK_MS = const(5_000)
@@ -173,7 +173,7 @@ class Recorder:
         try:
             await wait_for_ms(self._ring.wait(), _DEAF_MS)
         except WAIT_ERRORS:
-            raise Transient("microphone_failed", "no sample for %d s" % (_DEAF_MS // 1000))
+            raise Fatal("microphone_failed", "no sample for %d s" % (_DEAF_MS // 1000))
 
     async def _wait_for_change(self, limit_ms):
         try:

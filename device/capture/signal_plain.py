@@ -42,8 +42,9 @@ def condition(i, n, x, state):
     while i < n:
         v = ((x[2 * i] | x[2 * i + 1] << 8) ^ 0x8000) - 0x8000
         if rate:
+            before = level
             level += ((((v << 14) - level) >> 12) * rate) >> rate_shift
-            v -= (level + 8192) >> 14
+            v -= (before + level + 16384) >> 15
         v = (v * gain + half) >> gain_shift
         if v > 32767:
             v = 32767

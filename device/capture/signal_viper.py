@@ -39,7 +39,9 @@ def measure(i: int, n: int, x: ptr16, marks: ptr32):
 
 @micropython.viper
 def condition(i: int, n: int, x: ptr16, state: ptr32):
-    level = int(state[0]) - 0x40000000
+    zero = 1
+    zero = zero << 30  # as a literal it would be no small int
+    level = int(state[0]) - zero
     rate = int(state[1])
     rate_shift = int(state[2])
     gain = int(state[3])
@@ -48,8 +50,9 @@ def condition(i: int, n: int, x: ptr16, state: ptr32):
     while i < n:
         v = (int(x[i]) ^ 0x8000) - 0x8000
         if rate:
+            before = level
             level += ((((v << 14) - level) >> 12) * rate) >> rate_shift
-            v -= (level + 8192) >> 14
+            v -= (before + level + 16384) >> 15
         v = (v * gain + half) >> gain_shift
         if v > 32767:
             v = 32767
@@ -57,4 +60,4 @@ def condition(i: int, n: int, x: ptr16, state: ptr32):
             v = -32768
         x[i] = v
         i += 1
-    state[0] = level + 0x40000000
+    state[0] = level + zero

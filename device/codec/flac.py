@@ -107,7 +107,8 @@ class FlacEncoder(FlacFormat):
 
     def max_encoded_bytes(self, frames):
         """Return the most bytes that encode() of that many samples, or finish(), may write."""
-        return (frames // BLOCK_SAMPLES + 1) * flac_frame.max_frame_bytes(BLOCK_SAMPLES)
+        blocks = (frames + BLOCK_SAMPLES - 1) // BLOCK_SAMPLES
+        return blocks * flac_frame.max_frame_bytes(BLOCK_SAMPLES)
 
     def facts(self):
         """Return [smallest, largest] frame of this stream in bytes, as upload_header wants it."""

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.hal.lights import CODES
 from device.hal.sim.control import Console, parse_command
 from device.link.clock import Clock
 from device.log import Log
-from device.supervisor.indicator import CODES
 
 
 def test_clock_that_was_never_set_says_so(hal):

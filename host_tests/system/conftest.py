@@ -27,11 +27,13 @@ class Bench:
         self.device_id, self.token = cloud.register_recorder("REC-" + folder.name[-20:])
         self.board = VirtualBoard(folder / "board", engine)
 
-    def equip(self, *, speed: int = 0, mode: str = "button", clip_length_s: int = 30, **config):
-        """config: whole sections of config.json that replace the bench's own."""
+    def equip(self, *, speed: int = 0, recording: dict | None = None, **config):
+        """recording: settings of that section beside the bench's own; config: whole sections of
+        config.json that replace the bench's.
+        """
         cloud = self.cloud
         settings = {
-            "recording": {"mode": mode, "clip_length_s": clip_length_s},
+            "recording": {"mode": "button", "clip_length_s": 30} | (recording or {}),
             "wifi": {"networks": [SSID]},
             "cloud": {"api_url": cloud.api_origin, "heartbeat_s": 0},
             "upload": {"retry_first_s": 1, "retry_cap_s": 2},
@@ -65,10 +67,11 @@ class Bench:
             assert time.monotonic() < deadline, (status, self.board.serial()[-2000:])
             time.sleep(0.1)
 
-    def wait_delivered(self, limit_s: float = 60.0) -> dict:
+    def wait_delivered(self, limit_s: float = 60.0, recorder: str = "idle") -> dict:
+        """Until nothing waits, and the recorder shows that code."""
         return self.wait_status(
             lambda status: (
-                status["recorder"]["code"] == "idle"
+                status["recorder"]["code"] == recorder
                 and status["queue"]["code"] == "nothing_to_send"
                 and status["queue"]["waiting"] == 0
             ),

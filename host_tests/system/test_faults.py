@@ -45,7 +45,7 @@ def test_ten_kills_lose_at_most_a_second_each(bench, engine):
     print("seed", seed)
     chance = random.Random(seed)
     made = bench(engine, 150)
-    made.equip(mode="continuous", speed=12)
+    made.equip(recording={"mode": "continuous"}, speed=12)
     made.board.start()
     for _ in range(10):
         made.board.control.forget_feeds()

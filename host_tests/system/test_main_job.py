@@ -51,7 +51,8 @@ def test_simulate_as_an_ordinary_user():
 
 def test_the_process_under_test_is_the_unix_port_with_its_heap_capped(bench):
     made = bench("micropython")
-    made.equip()
+    made.board.heap_kb = 256
+    made.equip(recording={"codec": "wav"})
     made.board.start()
     made.record_all()
     made.wait_delivered()
@@ -75,7 +76,7 @@ def test_the_process_under_test_is_the_unix_port_with_its_heap_capped(bench):
 def test_a_long_take_is_cut_and_joined_without_losing_a_sample(bench, engine):
     seconds = 1200.25 if engine == "micropython" else 120.25
     made = bench(engine, seconds)
-    made.equip(clip_length_s=60)
+    made.equip(recording={"clip_length_s": 60})
     made.board.start()
     made.record_all(200)
     made.wait_delivered(120)
@@ -100,7 +101,8 @@ def test_a_long_take_is_cut_and_joined_without_losing_a_sample(bench, engine):
 def test_the_heap_does_not_grow_with_backlog_or_clip(bench, clip_length_s):
     """Forty clips of 1 MB waiting, or three of up to 15 MB: the same 256 KiB, and never short."""
     made = bench("micropython", 1200, rate_limits=False)
-    made.equip(clip_length_s=clip_length_s)
+    made.board.heap_kb = 256
+    made.equip(recording={"clip_length_s": clip_length_s, "codec": "wav"})
     made.board.start()
     made.board.command("wifi", in_reach=False)
     made.record_all(100)

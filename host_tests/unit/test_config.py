@@ -39,6 +39,8 @@ def assert_valid(settings):
             assert value in allowed and type(value) is type(allowed[0])
         elif kind in ("text", "origin"):
             assert isinstance(value, str) and allowed[0] <= len(value) <= allowed[1]
+        elif kind == "bool":
+            assert isinstance(value, bool)
         else:
             assert isinstance(value, list) and len(value) <= allowed[0]
     clip_bytes = 2 * settings["recording.rate_hz"] * settings["recording.clip_length_s"]
@@ -101,6 +103,29 @@ def test_network_names():
     for bad in ("home", [""], ["b" * 33], ["\u00e4" * 17], [7], ["a"] * 9, [["a"]], {"a": 1}):
         settings, faults = load({"wifi": {"networks": bad}})
         assert settings["wifi.networks"] == [] and len(faults) == 1
+
+
+def test_windows():
+    windows = ["08:00-12:30", "22:00-06:00", "00:00-24:00"]
+    section = {"recording": {"mode": "schedule"}, "schedule": {"windows": windows}}
+    settings, faults = load(section)
+    assert (settings["schedule.windows"], faults) == (windows, [])
+    for bad in ("08:00-12:30", ["8-12"], ["08:00-08:00"], [7], [None], ["08:00-12:30"] * 9):
+        settings, faults = load({"schedule": {"windows": bad}})
+        assert settings["schedule.windows"] == [] and len(faults) == 1
+        assert '"08:00-12:30"' in faults[0]
+    _, faults = load({"recording": {"mode": "schedule"}})
+    assert faults == ["schedule.windows: empty, so recording.mode schedule never records"]
+
+
+def test_a_board_has_limits_of_its_own_and_names_them():
+    data = json.dumps({"activity": {"pre_roll_s": 8}}).encode()
+    settings, faults = config.load(data, {"activity.pre_roll_s": 5})
+    assert settings["activity.pre_roll_s"] == 5
+    assert faults == ["activity.pre_roll_s: 8 is not allowed; this board takes at most 5"]
+    assert config.load(data, {"activity.pre_roll_s": 8})[1] == []
+    settings, faults = config.load(None, {"activity.pre_roll_s": 1})
+    assert (settings["activity.pre_roll_s"], faults) == (1, []), "a default follows the board"
 
 
 def test_all_faults_at_once_with_path_value_and_the_nearest_key():
@@ -252,7 +277,7 @@ def test_an_api_url_that_can_never_work_is_a_fault(url):
 def test_the_table_is_let_go_of_after_reading():
     import sys
 
-    settings, faults = load_settings(GOOD)
+    settings, faults = load_settings(GOOD, {})
     assert settings["upload.retry_first_s"] == 40 and faults == []
     assert "device.config_table" not in sys.modules
 

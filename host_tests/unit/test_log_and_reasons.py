@@ -16,9 +16,10 @@ from device.errors import (
     Transient,
     UrlRefused,
 )
+from device.hal.lights import CODES
 from device.log import Log
 from device.reasons import Reason, ends_when, is_reason
-from device.supervisor.indicator import _NEEDS_SOMEBODY, CODES
+from device.supervisor import indicator
 
 DEVICE = pathlib.Path(__file__).parents[2] / "device"
 LANE, CLIP, RECORDER = (
@@ -115,8 +116,6 @@ def test_every_code_is_a_short_word_and_says_what_would_end_it():
         for code, words in table.items():
             assert code.replace("_", "").isalpha() and code.islower() and len(code) <= 24
             assert 10 < len(words) < 80
-    for code in _NEEDS_SOMEBODY:
-        assert code in LANE
     for table in (reasons.LANE, reasons.CLIP, reasons.RECORDER):
         for code, wanted in fakes.codes(table).items():
             assert is_reason(table, code) and ends_when(table, code) == wanted
@@ -190,7 +189,47 @@ def test_a_lane_that_hears_any_lane_code_can_show_it():
     reason = Reason(reasons.LANE, "starting", lambda: 0)
     for code in LANE:
         reason.set(code)
-    assert set(CODES) == {"idle", "recording", "uploading", "waiting", "error"}
+
+
+NEEDS_SOMEBODY = {
+    "wifi_refused",
+    "no_wifi_configured",
+    "no_token",
+    "auth_refused",
+    "tls_untrusted",
+    "tls_wrong_name",
+    "tls_dates",
+    "config_refused",
+    "storage_failed",
+}
+
+
+def test_the_light_tells_waiting_from_what_needs_somebody():
+    classes = indicator._LINK + indicator._CLOUD + indicator._MOMENT
+    assert len(set(classes)) == len(classes)
+    rest = set(LANE) - set(classes) - {"nothing_to_send", "sending", "starting"}
+    assert rest == NEEDS_SOMEBODY
+    assert {indicator.waiting_code(code) for code in LANE} <= set(CODES)
+
+
+def test_the_page_about_the_light_shows_every_code_as_it_is():
+    text = (DEVICE.parent / "docs" / "indicator.md").read_text()
+    rows = [line.split("|")[1:5] for line in text.splitlines() if line.startswith("| `")]
+    names = {0x00FF00: "green", 0x00FFFF: "cyan", 0xFF0000: "red", 0x0000FF: "blue"}
+    names |= {0xFFFF00: "yellow", 0xFF00FF: "magenta", 0xFFFFFF: "white"}
+    assert [row[0].strip(" `") for row in rows] == list(CODES)
+    looks = set()
+    for code, colour, look, words in rows:
+        rgb, flashes, flash_ms, pause_ms = CODES[code.strip(" `")]
+        assert names[rgb] == colour.strip() and len(words) > 10
+        if not pause_ms:
+            assert look.strip() == "on"
+        elif flashes > 1 or "flash" in look:
+            assert str(flashes) in look
+        elif flash_ms < 100:
+            assert f"every {pause_ms // 1000} s" in look
+        looks.add((rgb, flashes, flash_ms, pause_ms))
+    assert len(looks) == len(CODES), "no two look the same"
 
 
 def test_the_taxonomy_says_who_can_act():

@@ -7,12 +7,13 @@ import fakes
 import pytest
 
 from device.errors import DeviceError, NeedsOperator, Transient
+from device.hal.lights import CODES
 from device.link.clock import Clock
 from device.queue.backlog import Backlog
 from device.reasons import LANE, RECORDER, Reason
 from device.store.medium import Quota
 from device.supervisor.heartbeat import Heartbeat
-from device.supervisor.indicator import CODES, IndicatorTask
+from device.supervisor.indicator import IndicatorTask
 from device.supervisor.people import People
 from device.supervisor.status import Status, queue_part
 from device.supervisor.supervisor import Supervisor
@@ -308,7 +309,9 @@ def test_the_indicator_shows_one_code_of_its_table(tmp_path, time):
             b.lane.reason.set(lane_code)
             assert task._choose() in CODES
     cases = [("idle", "sending", "uploading"), ("recording", "auth_refused", "recording")]
-    cases += [("storage_full", "sending", "error"), ("idle", "throttled", "waiting")]
+    cases += [("storage_full", "sending", "error"), ("idle", "throttled", "waiting_cloud")]
+    cases += [("idle", "link_down", "waiting_link"), ("idle", "clock_wait", "waiting")]
+    cases += [("armed", "sending", "armed"), ("microphone_dead", "sending", "error")]
     cases += [("idle", "tls_untrusted", "error"), ("idle", "nothing_to_send", "idle")]
     for recorder_code, lane_code, wanted in cases:
         b.recorder.reason.set(recorder_code)

@@ -4,6 +4,7 @@ board.json (read by device/hal/sim/board.py):
     device_id, flash_kb, rate_hz      the board             wifi      network name -> password
     audio   raw 16-bit mono samples   what is heard         hosts     name -> address
     speed   times real time, 0: as fast as it is taken      control   [address, port] of our end
+    limits  setting -> highest number
     rtc     "host" or "unset"                               cause     reset cause of this start
 Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log.
 """
@@ -22,6 +23,7 @@ from tools.sim.control import ControlServer
 
 RESET_EXIT_CODE = 3
 MAX_RESETS = 20
+HEAP_KB = 320  # words are twice as wide here as on the board
 SSID = "bench"
 WIFI_PASSWORD = "bench-password"
 
@@ -43,7 +45,7 @@ def find_micropython() -> str | None:
 class VirtualBoard:
     """folder: the board's own, kept over power cuts. engine: "micropython" or "cpython"."""
 
-    def __init__(self, folder: pathlib.Path, engine: str = "micropython", heap_kb: int = 256):
+    def __init__(self, folder: pathlib.Path, engine: str = "micropython", heap_kb: int = HEAP_KB):
         self.folder = folder
         self.engine = engine
         self.heap_kb = heap_kb
@@ -80,10 +82,16 @@ class VirtualBoard:
             "hosts": hosts,
             "control": list(self.control.address),
             "rtc": rtc,
+            # A pre-roll of a second takes 25 KiB (FLAC, 16 kHz).
+            "limits": {"activity.pre_roll_s": 10 if self.has_room() else 1},
         }
         (self.folder / "root.der").write_bytes(root_der)
         (self.folder / "config.json").write_text(json.dumps(config))
         self.provision(token)
+
+    def has_room(self) -> bool:
+        """True if it has memory to spare, as a board with PSRAM."""
+        return self.engine == "cpython" or self.heap_kb >= 512
 
     def provision(self, token: str | None, epoch: int = 1) -> None:
         """Put the device token and the Wi-Fi password into the secrets store."""

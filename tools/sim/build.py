@@ -1,5 +1,5 @@
-"""The device's code as a board carries it: .mpy made by mpy-cross, boot.py and main.py as they
-are.
+"""The device's code as a board carries it: .mpy with short private names (tools/image/shorten.py),
+boot.py and main.py as they are.
 """
 
 import hashlib
@@ -7,6 +7,8 @@ import pathlib
 import shutil
 import subprocess
 import sys
+
+from tools.image.shorten import shorten
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE_FILES = ("boot.py", "main.py")
@@ -46,8 +48,13 @@ def build(target: pathlib.Path, root: pathlib.Path = ROOT, arch: str = HOST_ARCH
     if marker.exists() and marker.read_text() == digest.hexdigest():
         return target
     shutil.rmtree(target, ignore_errors=True)
-    for path in sources:
-        compile_module(root / path, target / path.with_suffix(".mpy"), str(path), arch)
+    shortened = shorten({path: (root / path).read_text() for path in sources})
+    for path, text in shortened.items():
+        short = target / path
+        short.parent.mkdir(parents=True, exist_ok=True)
+        short.write_text(text)
+        compile_module(short, target / path.with_suffix(".mpy"), str(path), arch)
+        short.unlink()  # a .py beside it would win over the .mpy
     for name in SOURCE_FILES:
         shutil.copy(root / name, target / name)
     marker.write_text(digest.hexdigest())

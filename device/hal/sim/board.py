@@ -32,7 +32,12 @@ def build():
     board.secrets = secrets = open_secrets()
     board.storage = FlashStorage(folder, spec["flash_kb"])
     board.microphone = Microphone(
-        spec["audio"], folder + "/truth.pcm", spec["rate_hz"], spec["speed"], console.event
+        spec["audio"],
+        folder + "/truth.pcm",
+        spec["rate_hz"],
+        spec["speed"],
+        spec.get("driver_ms", 500),
+        console.event,
     )
     board.wifi = wifi = Wifi(spec["wifi"])
     with open(folder + "/root.der", "rb") as f:

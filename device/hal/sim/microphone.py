@@ -12,16 +12,18 @@ from device.errors import Fatal
 
 class Microphone:
     """speed: times real time; 0: as fast as blocks are taken (then nothing is ever overrun).
+    driver_ms: what the driver's own buffers hold while nobody fetches it, as the DMA's on a board.
 
     A start goes on where the last one (or the process before) ended. At the end of the file the
     event `microphone_end` is sent once and nothing more is heard.
     """
 
-    def __init__(self, path, truth_path, rate_hz, speed, event):
+    def __init__(self, path, truth_path, rate_hz, speed, driver_ms, event):
         self.rate_hz = rate_hz
         self._path = path
         self._truth_path = truth_path
         self._speed = speed
+        self._driver_frames = rate_hz * driver_ms // 1000
         self._event = event
         self._task = None
         self._position = max(0, file_size(truth_path)) // 2
@@ -62,25 +64,31 @@ class Microphone:
             await sleep_ms(0)
 
     async def _paced(self, ring, source, truth):
-        block_us = 1_000_000 * ring.frames_per_block // self.rate_hz // self._speed
-        due_us = block_us
-        elapsed_us = 0
+        frames_per_ms = self.rate_hz * self._speed // 1000
+        rest = 0  # thousandths of a frame
+        waiting = 0  # frames that the driver holds
         last = ticks_ms()
         while not self._ended:
             now = ticks_ms()
-            elapsed_us += 1000 * ticks_diff(now, last)
+            rest += ticks_diff(now, last) * self.rate_hz * self._speed
             last = now
-            while due_us <= elapsed_us and not self._ended:
-                due_us += block_us
+            waiting += rest // 1000
+            rest %= 1000
+            while waiting >= ring.frames_per_block and not self._ended:
                 block = ring.slot()
                 if block is None:
-                    # The driver has nowhere to put it: these samples are gone.
-                    ring.overrun(ring.frames_per_block)
-                    source.seek(2 * ring.frames_per_block, 1)
-                    self._position += ring.frames_per_block
-                    continue
+                    break
                 self._deliver(ring, block, source, truth)
-            await sleep_ms(max(1, (due_us - elapsed_us) // 1000))
+                waiting -= ring.frames_per_block
+            if waiting > self._driver_frames + ring.frames_per_block:
+                # The driver has nowhere to put them: its oldest are gone.
+                lost = waiting - self._driver_frames
+                waiting -= lost
+                ring.overrun(lost)
+                source.seek(2 * lost, 1)
+                self._position += lost
+            missing = max(0, ring.frames_per_block - waiting)
+            await sleep_ms(max(1, missing // frames_per_ms))
 
     def _deliver(self, ring, block, source, truth):
         n = source.readinto(block)
