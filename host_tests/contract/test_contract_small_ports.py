@@ -197,8 +197,8 @@ class Peer:
             return await asyncio.wait_for(body(console), 5)
         finally:
             server.close()
-            if console._writer is not None:
-                console._writer.close()
+            if console._socket is not None:
+                console._socket.close()
             await asyncio.sleep(0.01)
 
 

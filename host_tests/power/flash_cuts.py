@@ -21,8 +21,10 @@ from ram_flash import MOUNT, Flash, Secrets, Storage
 
 from device import codec
 from device.api import dialect
+from device.capture.level import Meter
 from device.capture.recorder import Recorder
 from device.capture.ring import BlockRing
+from device.capture.take import Take
 from device.link.clock import Clock
 from device.log import Log
 from device.queue.backlog import Backlog
@@ -135,6 +137,7 @@ class ClockPort:
 
 class Buffers:
     def __init__(self):
+        self.preroll = None
         self.ring = BlockRing(4, BLOCK_FRAMES)
         self.codec = codec.encoder_of("wav", RATE_HZ)
         self.encoded = memoryview(bytearray(2 * BLOCK_FRAMES + 96))
@@ -157,11 +160,24 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
     backlog = Backlog(store, lambda: 1, recovery.pend)
     strategy = WholeFile(store, server, clock, "dev", "store", log)
     lane = Lane(store, backlog, waits, strategy, server, Link(), clock, 0, log)
-    settings = {"clip_samples": CLIP_SAMPLES, "is_continuous": False, "boot": boot, "snr_db": 0}
-    callbacks = {"epoch": lambda: 1, "closed": lane.notify, "torn": recovery.pend}
+    rate_hz = microphone.rate_hz
+    settings = {"rate_hz": rate_hz, "clip_samples": CLIP_SAMPLES, "boot": boot, "snr_db": 0}
+    callbacks = {"epoch": lambda: 1, "closed": lane.notify}
     quota = Quota(storage, 16384, log)
     buffers.ring.clear()
-    recorder = Recorder(microphone, buffers, store, quota, clock, settings, callbacks, log)
+    meter = Meter(rate_hz)
+    take = Take(buffers, meter, store, quota, clock, settings, callbacks, log)
+    recorder = Recorder(
+        microphone,
+        buffers.ring,
+        take,
+        (meter, None, None, None),
+        clock,
+        quota,
+        {"mode": "button", "skip_samples": 0},
+        recovery.pend,
+        log,
+    )
     tasks = [asyncio.create_task(t.run(lambda within: None)) for t in (recorder, recovery, lane)]
     recorder.want(microphone.position < TOTAL_SAMPLES)
     rested = 0

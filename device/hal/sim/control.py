@@ -5,13 +5,14 @@ radio, battery, clock, secrets) are carried out here; all others are the applica
 commands.
 """
 
-import asyncio
 import json
+import socket
 import sys
 
-from device.compat import sleep_ms
+from device.compat import sleep_ms, wait_readable
 
 _MAX_LINE_BYTES = 4096
+_READ_BYTES = 512
 
 
 class Console:
@@ -19,10 +20,10 @@ class Console:
 
     def __init__(self, address):
         self._address = address
-        self._reader = None
-        self._writer = None
+        self._socket = None
         self._unsent = []
         self._world = {}
+        self._rest = b""  # of what was read: the beginning of a line
 
     def attach(self, world):
         """world: dict of command name -> function(command)."""
@@ -34,12 +35,9 @@ class Console:
             if self._address is None:
                 await sleep_ms(3_600_000)
                 continue
-            if self._reader is None:
-                await self._connect()
-            try:
-                line = await self._reader.readline()
-            except ValueError:
-                continue  # longer than CPython's reader takes
+            if self._socket is None:
+                self._connect()
+            line = await self._next_line()
             if not line:
                 sys.exit(4)  # the simulator is gone, and a board without its world with it
             command = parse_command(line)
@@ -51,11 +49,31 @@ class Console:
             handler(command)
             self.reply(command, {"ok": True})
 
-    async def _connect(self):
-        self._reader, self._writer = await asyncio.open_connection(*self._address)
+    def _connect(self):
+        address = socket.getaddrinfo(*self._address)[0][-1]
+        self._socket = socket.socket()
+        self._socket.connect(address)  # loopback: it answers at once or never
+        self._socket.setblocking(False)
         for text in self._unsent:
             self._send(text)
         self._unsent = []
+
+    async def _next_line(self):
+        """The next line, b"" at the end; of one that is too long only its rest."""
+        while True:
+            line, newline, rest = self._rest.partition(b"\n")
+            if newline:
+                self._rest = rest
+                return line + newline
+            self._rest = line[-_MAX_LINE_BYTES:]
+            await wait_readable(self._socket)
+            try:
+                data = self._socket.recv(_READ_BYTES)
+            except OSError:
+                data = b""
+            if not data:
+                return b""
+            self._rest += data
 
     def reply(self, command, answer):
         self._send(json.dumps({"answer": command.get("id"), "value": answer}))
@@ -67,12 +85,12 @@ class Console:
     def _send(self, text):
         if self._address is None:
             return
-        if self._writer is None:
+        if self._socket is None:
             if len(self._unsent) < 16:
                 self._unsent.append(text)
             return
         try:
-            self._writer.write((text + "\n").encode())
+            self._socket.send((text + "\n").encode())
         except OSError:
             self._address = None
 
