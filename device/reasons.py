@@ -1,76 +1,42 @@
 """Why anything waits: one vocabulary for lane, clips, log, status, indicator and heartbeat.
 
-Each line is a code and what would end the wait. A code that is not in its table cannot be shown:
-`Reason` refuses it, so that no place invents its own. One text a table: as a dict the same words
+A code that is not in its table cannot be shown: `Reason` refuses it, so that no place invents its
+own. What would end the wait stands in reason_words.py. One text a table: as a tuple the same codes
 cost three times the heap.
 """
 
-LANE = """
-nothing_to_send: a clip is closed
-sending: the clip in hand is delivered
-starting: the start-up is through
-link_down: Wi-Fi connects
-wifi_not_found: the network comes into reach
-wifi_refused: the Wi-Fi password is corrected
-no_wifi_configured: a network is put into the settings
-dns_failed: the name server answers
-connect_failed: the server accepts a connection
-connection_lost: the connection holds for a whole transfer
-timeout: the server answers in time
-bad_answer: the server answers as its contract says
-portal: a sign-in page stops answering in place of the cloud
-throttled: the cool-down that the server asked for is over
-server_error: the server recovers
-no_token: a device token is provisioned
-auth_refused: the device token is renewed or its binding restored
-tls_untrusted: the server shows a certificate that our roots sign
-tls_wrong_name: the server shows a certificate for its own name
-tls_dates: the certificate is renewed, or the clock set
-clock_wait: the time is known, or the wait for it is over
-verification_pending: the cloud has hashed what it stored
-url_refused: storage accepts a fresh upload URL
-config_refused: the settings are corrected
-low_memory: memory for a connection is free
-storage_full: there is room for a record again
-storage_failed: the medium is exchanged or mounts again
-"""
-CLIP = """
-refused: somebody looks at what the cloud said and requeues it
-gone_in_cloud: somebody decides whether to send it again
-conflict: somebody compares it with the cloud
-integrity_failure: it is sent again
-probably_uploaded: somebody finds it in the cloud
-too_short: nothing: it holds less than one second
-damaged: somebody looks at the file
-file_missing: nothing: the audio is gone
-record_unreadable: somebody looks at the record
-other_epoch: the recorder is bound to its former user again, or somebody decides
-"""
-RECORDER = """
-idle: the button is pressed
-recording: the take is stopped
-armed: somebody speaks
-off_schedule: the next window of the schedule begins
-time_unknown: the time is known, which the schedule needs
-storage_full: sent clips are freed
-storage_failed: the medium is exchanged or mounts again
-microphone_failed: the microphone is repaired
-microphone_dead: the microphone gives more than digital silence
-microphone_stuck: the microphone gives more than one value
-microphone_blocked: the microphone hears again; is its opening covered?
-low_memory: memory is free again
-"""
+from device.compat import forget_module
+
+LANE = (
+    " nothing_to_send sending starting link_down wifi_not_found wifi_refused "
+    "no_wifi_configured dns_failed connect_failed connection_lost timeout bad_answer portal "
+    "throttled server_error no_token auth_refused tls_untrusted tls_wrong_name tls_dates "
+    "clock_wait verification_pending url_refused config_refused low_memory storage_full "
+    "storage_failed "
+)
+CLIP = (
+    " refused gone_in_cloud conflict integrity_failure probably_uploaded too_short damaged "
+    "file_missing record_unreadable other_epoch "
+)
+RECORDER = (
+    " idle recording armed off_schedule time_unknown storage_full storage_failed "
+    "microphone_failed microphone_dead microphone_stuck microphone_blocked low_memory "
+)
 
 
 def is_reason(table, code):
     """True if code is one of table's (LANE, CLIP, RECORDER)."""
-    return isinstance(code, str) and ("\n" + code + ": ") in table
+    return isinstance(code, str) and " " not in code and (" " + code + " ") in table
 
 
 def ends_when(table, code):
     """What would end a wait with this code, in words."""
-    start = table.index("\n" + code + ": ") + len(code) + 3
-    return table[start : table.index("\n", start)]
+    from device import reason_words as words
+
+    text = words.LANE if table is LANE else words.CLIP if table is CLIP else words.RECORDER
+    forget_module("device.reason_words")
+    start = text.index("\n" + code + ": ") + len(code) + 3
+    return text[start : text.index("\n", start)]
 
 
 class Reason:

@@ -9,6 +9,7 @@ import asyncio
 import os
 import selectors
 
+from device import reasons
 from device.codec.wav import WavCodec
 from device.errors import Transient
 from device.log import DEBUG, Log
@@ -286,7 +287,7 @@ def add_clip(store, samples=16000, rate_hz=16000, **record):
 
 def codes(table):
     """The codes of a table of device.reasons, with what would end each."""
-    return dict(line.split(": ", 1) for line in table.strip().split("\n"))
+    return {code: reasons.ends_when(table, code) for code in table.split()}
 
 
 def tree(folder):

@@ -9,7 +9,7 @@ import json
 import socket
 import sys
 
-from device.compat import sleep_ms, wait_readable
+from device.compat import IS_MICROPYTHON, sleep_ms, wait_readable
 
 _MAX_LINE_BYTES = 4096
 _READ_BYTES = 512
@@ -54,8 +54,8 @@ class Console:
         self._socket = socket.socket()
         self._socket.connect(address)  # loopback: it answers at once or never
         self._socket.setblocking(False)
-        for text in self._unsent:
-            self._send(text)
+        for message in self._unsent:
+            self._send(message)
         self._unsent = []
 
     async def _next_line(self):
@@ -76,21 +76,26 @@ class Console:
             self._rest += data
 
     def reply(self, command, answer):
-        self._send(json.dumps({"answer": command.get("id"), "value": answer}))
+        self._send({"answer": command.get("id"), "value": answer})
 
     def event(self, name, **values):
         values["event"] = name
-        self._send(json.dumps(values))
+        self._send(values)
 
-    def _send(self, text):
+    def _send(self, message):
         if self._address is None:
             return
         if self._socket is None:
             if len(self._unsent) < 16:
-                self._unsent.append(text)
+                self._unsent.append(message)
             return
         try:
-            self._socket.send((text + "\n").encode())
+            if IS_MICROPYTHON:
+                # Piece by piece: a status document as one text needs 4 KiB in one place.
+                json.dump(message, self._socket)
+            else:
+                self._socket.send(json.dumps(message).encode())
+            self._socket.send(b"\n")
         except OSError:
             self._address = None
 

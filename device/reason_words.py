@@ -1,0 +1,60 @@
+"""What would end a wait, in words: a line for each code of reasons.py.
+
+Loaded when a status document is made, and let go of again: it is 3 KB that nothing else needs.
+"""
+
+LANE = """
+nothing_to_send: a clip is closed
+sending: the clip in hand is delivered
+starting: the start-up is through
+link_down: Wi-Fi connects
+wifi_not_found: the network comes into reach
+wifi_refused: the Wi-Fi password is corrected
+no_wifi_configured: a network is put into the settings
+dns_failed: the name server answers
+connect_failed: the server accepts a connection
+connection_lost: the connection holds for a whole transfer
+timeout: the server answers in time
+bad_answer: the server answers as its contract says
+portal: a sign-in page stops answering in place of the cloud
+throttled: the cool-down that the server asked for is over
+server_error: the server recovers
+no_token: a device token is provisioned
+auth_refused: the device token is renewed or its binding restored
+tls_untrusted: the server shows a certificate that our roots sign
+tls_wrong_name: the server shows a certificate for its own name
+tls_dates: the certificate is renewed, or the clock set
+clock_wait: the time is known, or the wait for it is over
+verification_pending: the cloud has hashed what it stored
+url_refused: storage accepts a fresh upload URL
+config_refused: the settings are corrected
+low_memory: memory for a connection is free
+storage_full: there is room for a record again
+storage_failed: the medium is exchanged or mounts again
+"""
+CLIP = """
+refused: somebody looks at what the cloud said and requeues it
+gone_in_cloud: somebody decides whether to send it again
+conflict: somebody compares it with the cloud
+integrity_failure: it is sent again
+probably_uploaded: somebody finds it in the cloud
+too_short: nothing: it holds less than one second
+damaged: somebody looks at the file
+file_missing: nothing: the audio is gone
+record_unreadable: somebody looks at the record
+other_epoch: the recorder is bound to its former user again, or somebody decides
+"""
+RECORDER = """
+idle: the button is pressed
+recording: the take is stopped
+armed: somebody speaks
+off_schedule: the next window of the schedule begins
+time_unknown: the time is known, which the schedule needs
+storage_full: sent clips are freed
+storage_failed: the medium is exchanged or mounts again
+microphone_failed: the microphone is repaired
+microphone_dead: the microphone gives more than digital silence
+microphone_stuck: the microphone gives more than one value
+microphone_blocked: the microphone hears again; is its opening covered?
+low_memory: memory is free again
+"""
