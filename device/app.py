@@ -104,7 +104,8 @@ def _join(board, settings, faults, buffers, boot, log):
     store = ClipStore(board.storage, secrets)
     store.prepare()
     state_path = board.storage.root + "/state/"
-    clock.attach(Slots("boots1", state_path + "boots"))
+    clock.attach(Slots("boots2", state_path + "boots"))
+    clock.witness_rtc(system.reset_cause())
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
     http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
     cloud = Cloud(http, settings["cloud.api_url"], secrets, clock)
@@ -177,6 +178,7 @@ def _join(board, settings, faults, buffers, boot, log):
 
 def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):
     from device.capture.level import Meter
+    from device.capture.pace import Pace
     from device.capture.recorder import Recorder
     from device.capture.take import Take
 
@@ -188,7 +190,8 @@ def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, cal
         "snr_db": snr_db(settings) if settings["recording.codec"] == "flac" else 0,
     }
     meter = Meter(rate_hz)
-    take = Take(buffers, meter, store, quota, clock, take_settings, callbacks, log)
+    pace = Pace(rate_hz, clock)
+    take = Take(buffers, meter, pace, store, quota, clock, take_settings, callbacks, log)
     gate = conditioner = schedule = None
     if has_gate(settings):
         from device.capture.gate import Gate
@@ -209,7 +212,7 @@ def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, cal
         "mode": mode,
         "skip_samples": settings["recording.skip_start_ms"] * rate_hz // 1000,
     }
-    parts = (meter, gate, conditioner, schedule)
+    parts = (meter, pace, gate, conditioner, schedule)
     return Recorder(
         microphone,
         buffers.ring,

@@ -26,18 +26,22 @@ _OPTIONAL_FACTS = (
     ("cut", "cut"),
     ("snr", "snr_db"),
     ("mic", "microphone"),
+    ("ppm", "sample_clock_ppm"),
 )
 _LEVELS = ("peak_dbfs_x10", "rms_dbfs_x10", "floor_dbfs_x10", "clipped_samples", "active_s")
 
 
-def create_body(clip, device_id, store_id, start_unix_ms):
-    """The body of POST /recordings as bytes. start_unix_ms: of the first sample, None if unknown.
+def create_body(clip, device_id, store_id, start):
+    """The body of POST /recordings as bytes.
+
+    start: (Unix ms, uncertainty in ms) of the first sample, None if unknown.
 
     No device_id and no end_user_id field: both follow from the token. What is known of time and
     place in the take also goes into metadata, where the newest clients keep it.
     """
     record = clip.record
-    duration_ms = record["samples"] * 1000 // record["hz"]
+    left_out = sum([skip[1] for skip in record.get("skips", ())])
+    duration_ms = (record["samples"] + left_out) * 1000 // record["hz"]
     metadata = {
         "device_recording_uuid": "%s-%s-%d" % (device_id, store_id, clip.number),
         "clip": clip.number,
@@ -58,9 +62,12 @@ def create_body(clip, device_id, store_id, start_unix_ms):
         for name, value in zip(_LEVELS, record["lev"]):  # noqa: B905  MicroPython has no strict
             metadata[name] = value
     body = {"name": clip_name(record), "source": "device", "metadata": metadata}
-    if start_unix_ms is not None:
+    if start is not None:
+        start_unix_ms, metadata["start_uncertainty_ms"] = start
         body["started_at"] = metadata["started_at"] = iso8601(start_unix_ms)
         body["ended_at"] = metadata["ended_at"] = iso8601(start_unix_ms + duration_ms)
+    elif record.get("nb"):
+        metadata["not_before"] = iso8601(1000 * record["nb"])
     return json.dumps(body).encode()
 
 

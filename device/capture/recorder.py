@@ -17,8 +17,8 @@ _DEAF_MS = const(10_000)  # a microphone without a block for so long has failed
 
 
 class Recorder:
-    """take: capture.take.Take; meter, gate, conditioner, schedule: of capture/, the last three or
-    None.
+    """take: capture.take.Take; parts: meter, pace, gate, conditioner, schedule of capture/, the
+    last three may be None.
 
     settings: mode, skip_samples (of the start of a take), ends_in_silence (else it is left out).
     torn(number): called for a clip that only recovery can close.
@@ -28,7 +28,7 @@ class Recorder:
         self._microphone = microphone
         self._ring = ring
         self._take = take
-        self._meter, self._gate, self._conditioner, self._schedule = parts
+        self._meter, self._pace, self._gate, self._conditioner, self._schedule = parts
         self._clock = clock
         self._quota = quota
         self._by_itself = settings["mode"] != "button"
@@ -95,6 +95,7 @@ class Recorder:
             self._gate.close()
         if self._conditioner:
             self._conditioner.begin()
+        self._pace.begin()
         self._ring.clear()
         self._microphone.start(self._ring)
         try:
@@ -125,6 +126,7 @@ class Recorder:
 
     def _consume(self, block):
         samples, frames, lost_before = block
+        self._pace.add(frames + lost_before)
         if self._skip_left:
             self._skip_left -= lost_before
             lost_before = 0

@@ -19,17 +19,19 @@ _FILL_SAMPLES = const(256)
 
 
 class Take:
-    """buffers: app.Buffers (codec, encoded, preroll, which may be None); meter: level.Meter.
+    """buffers: app.Buffers (codec, encoded, preroll, which may be None); meter: level.Meter;
+    pace: pace.Pace.
 
     settings: rate_hz, clip_samples, boot, snr_db. callbacks: epoch() of new clips, closed() after
     each. Methods raise DeviceError (the medium's).
     """
 
-    def __init__(self, buffers, meter, store, quota, clock, settings, callbacks, log):
+    def __init__(self, buffers, meter, pace, store, quota, clock, settings, callbacks, log):
         self._codec = buffers.codec
         self._out = buffers.encoded
         self._preroll = buffers.preroll
         self._meter = meter
+        self._pace = pace
         self._store = store
         self._quota = quota
         self._clock = clock
@@ -200,6 +202,9 @@ class Take:
         if not self.number:
             up_ms = self._clock.uptime_ms() - frames_in_hand * 1000 // self._rate_hz
             self._start_up_ms = max(0, up_ms)
+            self._start_drift_ms = self._pace.drift_ms()
+        # Later clips by their sample count: opening a file takes a different time each time.
+        up_ms = self._start_up_ms + self.samples * 1000 // self._rate_hz
         record = {
             "codec": self._codec.name,
             "hz": self._rate_hz,
@@ -207,12 +212,13 @@ class Take:
             "index": self._index,
             "first": self.samples,
             "boot": self._boot,
-            # Later clips by their sample count: opening a file takes a different time each time.
-            "up": self._start_up_ms + self.samples * 1000 // self._rate_hz,
+            "up": max(0, up_ms + self._pace.drift_ms() - self._start_drift_ms),
             "epoch": self._epoch(),
         }
         if self._snr_db:
             record["snr"] = self._snr_db
+        if self._clock.unix_ms() is None:
+            record["nb"] = self._clock.not_before_s()
         self._clip, self._writer = self._store.open(record)
         self.number = record["take"]
         self._index += 1
@@ -262,7 +268,10 @@ class Take:
             facts["lev"] = level
         if self._meter.had_fault:
             facts["mic"] = self._meter.had_fault
-        start = self._clock.start_unix_ms(clip.record)
+        ppm = self._pace.ppm()
+        if ppm is not None:
+            facts["ppm"] = ppm
+        start = self._clock.start_of(clip.record)
         if start is not None:
-            facts["start"] = start
+            facts["start"], facts["doubt"] = start
         return facts

@@ -22,6 +22,7 @@ class TimeKeeper:
         self._random_bits = random_bits
         self._log = log
         self._wake = asyncio.Event()
+        self._silent_until_up_ms = 0  # a server said so: whatever wakes us, it is not asked before
 
     def notify(self):
         self._wake.set()
@@ -31,7 +32,10 @@ class TimeKeeper:
         while True:
             pause_ms = _RESYNC_MS
             check_in(_RESYNC_MS + 60_000)
-            if not self._link.is_up():
+            silent_ms = self._silent_until_up_ms - self._clock.uptime_ms()
+            if silent_ms > 0:
+                pause_ms = silent_ms
+            elif not self._link.is_up():
                 pause_ms = 60_000
             else:
                 nonce = b"".join(self._random_bits(32).to_bytes(4, "big") for _ in range(2))
@@ -41,8 +45,9 @@ class TimeKeeper:
                     retry_ms = _RETRY_FIRST_MS
                 except DeviceError as e:
                     self._log.warning("ntp failed %s", e)
-                    asked_s = getattr(e, "retry_after_s", None) or 0
-                    pause_ms = max(retry_ms, asked_s * 1000)
+                    asked_ms = 1000 * (getattr(e, "retry_after_s", None) or 0)
+                    self._silent_until_up_ms = self._clock.uptime_ms() + asked_ms
+                    pause_ms = max(retry_ms, asked_ms)
                     retry_ms = min(2 * retry_ms, _RETRY_CAP_MS)
             try:
                 await wait_for_ms(self._wake.wait(), pause_ms)

@@ -18,6 +18,8 @@ Fields of the record (terse names: a record of 512 bytes costs no erase on littl
     lost     samples the driver dropped in it   cut      1 if repaired after a power cut
     gaps     [[first sample, length, lost]] of what was lost and filled with silence
     skips    [[sample, length]] of the silence that was left out before that sample
+    doubt    how far start may be off, ms       nb       Unix s before it, while no time is known
+    ppm      how much faster than stated the microphone's clock runs, if measured
     lev      level report (capture/level.py)    mic      code of a microphone fault in it
     body     CRC-32 of the frozen create body   rid      recording id in the cloud
     sha      SHA-256 of the bytes that left (as many as the file holds)
@@ -92,10 +94,26 @@ def is_valid(record, number):
         value = record.get(name)
         if not isinstance(value, int) or value < 0:
             return False
-    for name in ("gaps", "skips", "lev"):
-        if not isinstance(record.get(name, []), list):
-            return False
+    if not isinstance(record.get("nb", 0), int):
+        return False
+    if not _are_places(record.get("gaps", []), 3) or not _are_places(record.get("skips", []), 2):
+        return False
+    if not isinstance(record.get("lev", []), list):
+        return False
     codec, rid = record.get("codec"), record.get("rid", "")
     if not isinstance(codec, str) or not 1 <= len(codec) <= 4 or not codec.isalpha():
         return False
     return isinstance(rid, str) and len(rid) <= _MAX_RID_CHARS and record["hz"] > 0
+
+
+def _are_places(places, width):
+    """True for a list of lists of so many whole numbers."""
+    if not isinstance(places, list):
+        return False
+    for place in places:
+        if not isinstance(place, list) or len(place) != width:
+            return False
+        for value in place:
+            if not isinstance(value, int):
+                return False
+    return True

@@ -69,8 +69,8 @@ class WholeFile:
         if clip.record["samples"] < clip.record["hz"] and clip.record["index"] == 0:
             raise Permanent("too_short", "samples=%d" % clip.record["samples"])
         key = "rec-%s-%s-%d" % (self._device_id, self._store_id, clip.number)
-        start_unix_ms = self._clock.start_unix_ms(clip.record)
-        body = dialect.create_body(clip, self._device_id, self._store_id, start_unix_ms)
+        start = self._clock.start_of(clip.record)
+        body = dialect.create_body(clip, self._device_id, self._store_id, start)
         frozen = key.encode() + b"\n" + body
         self._store.write_body(clip, frozen)
         self._store.save(clip, state=CREATING, body=crc32(frozen))

@@ -22,6 +22,7 @@ from ram_flash import MOUNT, Flash, Secrets, Storage
 from device import codec
 from device.api import dialect
 from device.capture.level import Meter
+from device.capture.pace import Pace
 from device.capture.recorder import Recorder
 from device.capture.ring import BlockRing
 from device.capture.take import Take
@@ -153,7 +154,7 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
     storage = Storage()
     store = ClipStore(storage, secrets)
     store.prepare()
-    clock.attach(Slots("boots1", "/cut/state/boots"))
+    clock.attach(Slots("boots2", "/cut/state/boots"))
     waits = Waits(1, 2, clock, lambda bits: 0)
     waits.attach(Slots("lane1", "/cut/state/lane"))
     recovery = Recovery(store, work, log, lambda: lane.notify())
@@ -166,12 +167,13 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
     quota = Quota(storage, 16384, log)
     buffers.ring.clear()
     meter = Meter(rate_hz)
-    take = Take(buffers, meter, store, quota, clock, settings, callbacks, log)
+    pace = Pace(rate_hz, clock)
+    take = Take(buffers, meter, pace, store, quota, clock, settings, callbacks, log)
     recorder = Recorder(
         microphone,
         buffers.ring,
         take,
-        (meter, None, None, None),
+        (meter, pace, None, None, None),
         clock,
         quota,
         {"mode": "button", "skip_samples": 0},

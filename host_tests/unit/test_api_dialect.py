@@ -28,12 +28,12 @@ class Clip:
         self.record.update(epoch=1, last=1, **changes)
 
 
-def create(start_unix_ms=None, **changes):
-    return json.loads(dialect.create_body(Clip(**changes), "dev9", "0a0b0c0d", start_unix_ms))
+def create(start=None, **changes):
+    return json.loads(dialect.create_body(Clip(**changes), "dev9", "0a0b0c0d", start))
 
 
 def test_create_body_says_what_is_known_and_nothing_that_follows_from_the_token():
-    body = create(fakes.T0 * 1000 + 250)
+    body = create((fakes.T0 * 1000 + 250, 40))
     assert set(body) == {"name", "source", "metadata", "started_at", "ended_at"}
     assert "device_id" not in json.dumps(body) and "end_user_id" not in json.dumps(body)
     assert body["source"] == "device" and body["name"] == "take 5, part 3, end"
@@ -41,7 +41,7 @@ def test_create_body_says_what_is_known_and_nothing_that_follows_from_the_token(
     assert body["ended_at"] == "2026-03-01T12:00:10.275Z"
     metadata = body["metadata"]
     assert metadata["started_at"] == body["started_at"]
-    assert metadata["ended_at"] == body["ended_at"]
+    assert metadata["ended_at"] == body["ended_at"] and metadata["start_uncertainty_ms"] == 40
     assert metadata["device_recording_uuid"] == "dev9-0a0b0c0d-7"
     assert (metadata["take"], metadata["index"], metadata["last"]) == (5, 2, True)
     assert (metadata["first_sample"], metadata["samples"]) == (320_000, 160_400)
@@ -59,7 +59,28 @@ def test_create_body_tells_of_losses_and_is_the_same_each_time():
     body = create(lost=512, cut=1)
     assert (body["metadata"]["lost_samples"], body["metadata"]["cut"]) == (512, 1)
     clip = Clip()
-    assert dialect.create_body(clip, "d", "s", 5) == dialect.create_body(clip, "d", "s", 5)
+    assert dialect.create_body(clip, "d", "s", (5, 1)) == dialect.create_body(
+        clip, "d", "s", (5, 1)
+    )
+
+
+def test_create_body_tells_what_capture_knows():
+    gaps, skips = [[5, 7, 6]], [[100, 16_000]]
+    more = {"lev": [-31, -250, -600, 2, 9], "mic": "microphone_dead", "ppm": -20, "snr": 30}
+    body = create((fakes.T0 * 1000, 40), gaps=gaps, skips=skips, **more)
+    metadata = body["metadata"]
+    assert (metadata["gaps"], metadata["left_out"]) == (gaps, skips)
+    assert body["ended_at"] == "2026-03-01T12:00:11.025Z", "with the second that was left out"
+    assert (metadata["peak_dbfs_x10"], metadata["rms_dbfs_x10"]) == (-31, -250)
+    assert (metadata["floor_dbfs_x10"], metadata["clipped_samples"]) == (-600, 2)
+    assert (metadata["active_s"], metadata["microphone"]) == (9, "microphone_dead")
+    assert (metadata["sample_clock_ppm"], metadata["snr_db"]) == (-20, 30)
+
+
+def test_create_body_of_a_lost_boot_knows_after_what_it_is():
+    body = create(nb=fakes.T0)
+    assert "started_at" not in body and body["metadata"]["not_before"] == "2026-03-01T12:00:00Z"
+    assert "not_before" not in create((fakes.T0 * 1000, 40), nb=fakes.T0)["metadata"]
 
 
 def test_other_bodies():

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.capture.level import Meter
+from device.capture.pace import Pace
 from device.capture.recorder import Recorder
 from device.capture.ring import BlockRing
 from device.capture.take import Take
@@ -103,9 +104,11 @@ class Bench:
         quota = Quota(self.storage, 65536, log)
         self.buffers = Buffers(codec, preroll)
         self.meter = Meter(RATE_HZ)
+        self.pace = Pace(RATE_HZ, self.clock)
         self.take = Take(
             self.buffers,
             self.meter,
+            self.pace,
             self.store,
             quota,
             self.clock,
@@ -117,7 +120,7 @@ class Bench:
             microphone,
             self.buffers.ring,
             self.take,
-            (self.meter, *parts),
+            (self.meter, self.pace, *parts),
             self.clock,
             quota,
             {"mode": mode, "skip_samples": skip_samples},

@@ -17,7 +17,7 @@ def make(boot=1, folder=None, build_unix_s=fakes.T0 - 86_400):
     clock = Clock(fakes.ClockPort(build_unix_s), boot, log)
     clock.lines = lines
     if folder is not None:
-        clock.attach(Slots("boots1", str(folder) + "/boots"))
+        clock.attach(Slots("boots2", str(folder) + "/boots"))
     return clock
 
 
@@ -25,15 +25,20 @@ def clip(boot, up, **more):
     return {"boot": boot, "up": up, **more}
 
 
+def start(clock, record):
+    found = clock.start_of(record)
+    return found and found[0]
+
+
 def test_clips_made_before_the_time_is_known_get_it_later(time):
     clock = make()
     assert (clock.unix_ms(), clock.unix_s(), clock.state) == (None, None, UNKNOWN)
     clips = [clip(1, up) for up in (10_000, 120_000, 400_000)]
-    assert [clock.start_unix_ms(c) for c in clips] == [None] * 3
+    assert [start(clock, c) for c in clips] == [None] * 3
     assert all(clock.may_still_learn(c) for c in clips)
     time.advance(600_000)
     assert clock.witness(T0_MS, 20, "ntp")
-    assert [T0_MS - clock.start_unix_ms(c) for c in clips] == [590_000, 480_000, 200_000]
+    assert [T0_MS - start(clock, c) for c in clips] == [590_000, 480_000, 200_000]
     assert not any(clock.may_still_learn(c) for c in clips)
 
 
@@ -42,7 +47,7 @@ def test_a_boot_that_never_knew_the_time_stays_without(time, tmp_path):
     time.advance(60_000)
     second = make(boot=2, folder=tmp_path)
     second.witness(T0_MS, 20, "ntp")
-    assert second.start_unix_ms(clip(1, 10_000)) is None
+    assert start(second, clip(1, 10_000)) is None
     assert not second.may_still_learn(clip(1, 10_000))
 
 
@@ -51,23 +56,23 @@ def test_a_boot_that_knew_is_remembered(time, tmp_path):
     time.advance(600_000)
     first.witness(T0_MS, 20, "ntp")
     again = make(boot=2, folder=tmp_path)
-    assert again.start_unix_ms(clip(1, 10_000)) == T0_MS - 590_000
-    assert again.start_unix_ms(clip(3, 10_000)) is None
+    assert start(again, clip(1, 10_000)) == T0_MS - 590_000
+    assert start(again, clip(3, 10_000)) is None
 
 
 def test_what_the_clip_itself_knows_is_used_last(time):
     clock = make(boot=2)
-    assert clock.start_unix_ms(clip(1, 5, start=T0_MS)) == T0_MS
-    assert clock.start_unix_ms(clip(1, 5, start="2026")) is None
+    assert start(clock, clip(1, 5, start=T0_MS)) == T0_MS
+    assert start(clock, clip(1, 5, start="2026")) is None
 
 
-def test_twelve_boots_are_remembered_and_the_file_stays_small(time, tmp_path):
+def test_ten_boots_are_remembered_and_the_file_stays_small(time, tmp_path):
     for boot in range(95, 120):
         time.advance(1000)
         make(boot, tmp_path).witness(T0_MS + boot, 20, "ntp")
     clock = make(200, tmp_path)
-    known = [boot for boot in range(95, 120) if clock.start_unix_ms(clip(boot, 0)) is not None]
-    assert known == list(range(108, 120))
+    known = [boot for boot in range(95, 120) if start(clock, clip(boot, 0)) is not None]
+    assert known == list(range(110, 120))
     assert max(path.stat().st_size for path in tmp_path.iterdir()) <= 512
 
 
@@ -127,7 +132,7 @@ def test_a_step_changes_neither_lengths_nor_order(time, step_s):
     time.advance(10_000)
     second = clip(1, clock.uptime_ms())
     assert second["up"] - first["up"] == 40_000
-    assert clock.start_unix_ms(second) - clock.start_unix_ms(first) == 40_000
+    assert start(clock, second) - start(clock, first) == 40_000
     assert any("step_ms" in line for line in clock.lines[1:])
 
 
@@ -170,7 +175,7 @@ def test_a_boots_table_that_cannot_be_read_or_written_is_as_good_as_none(
     assert clock.unix_s() == fakes.T0
     assert any("not written" in line for line in clock.lines)
     monkeypatch.setattr(slots, "open", fakes.failing_open(5, -1, mode="r"), raising=False)
-    assert make(2, tmp_path).start_unix_ms(clip(1, 0)) is None
+    assert start(make(2, tmp_path), clip(1, 0)) is None
 
 
 def test_as_dict_tells_how_well_the_time_is_known(time):
@@ -182,6 +187,127 @@ def test_as_dict_tells_how_well_the_time_is_known(time):
         "state": KNOWN,
         "unix_s": fakes.T0,
         "uncertainty_ms": 20,
+        "drift_ppb": None,
         "uptime_s": 5,
         "boot": 7,
     }
+
+
+def test_uncertainty_grows_until_the_next_witness(time):
+    clock = make()
+    assert clock.uncertainty_ms is None
+    clock.witness(T0_MS, 40, "ntp")
+    assert (clock.uncertainty_ms, clock.state) == (40, KNOWN)
+    time.advance(6 * 3_600_000)
+    assert clock.uncertainty_ms == 40 + 2160 and clock.state == BOUNDED
+    assert clock.witness(clock.unix_ms(), 40, "ntp") and clock.state == KNOWN
+
+
+def test_a_witness_that_says_less_than_known_changes_nothing(time):
+    clock = make()
+    clock.witness(T0_MS, 40, "ntp")
+    time.advance(60_000)
+    assert not clock.witness(clock.unix_ms() + 100, 400, "ntp")
+    assert clock.unix_ms() == T0_MS + 60_000
+    time.advance(12 * 3_600_000)
+    assert clock.witness(clock.unix_ms() + 1000, 1_500, "date"), "now a Date knows better"
+
+
+@pytest.mark.parametrize("ppm", [-60, -3, 0, 25, 150])
+def test_drift_is_measured_between_good_witnesses_and_applied(time, ppm):
+    """ppm: how much faster than the ticks time passes."""
+    clock = make()
+
+    def truth_ms():
+        return T0_MS + round(time.seconds * 1000 * (1 + ppm / 1e6))
+
+    time.seconds = 0.0
+    clock.witness(truth_ms(), 30, "ntp")
+    for _ in range(3):
+        time.advance(6 * 3_600_000)
+        error_ms = abs(clock.unix_ms() - truth_ms())
+        assert error_ms <= clock.uncertainty_ms or abs(ppm) > 100
+        clock.witness(truth_ms(), 30, "ntp")
+    assert clock.drift_ppb == pytest.approx(1000 * ppm, abs=5000)
+    time.advance(86_400_000)
+    assert abs(clock.unix_ms() - truth_ms()) <= 30 + 86_400 * 5 // 1000
+    assert clock.uncertainty_ms == 30 + 1728
+    early = clip(1, 3 * 3_600_000)
+    true_start_ms = T0_MS + round(3 * 3_600_000 * (1 + ppm / 1e6))
+    found_ms, doubt_ms = clock.start_of(early)
+    assert abs(found_ms - true_start_ms) <= doubt_ms
+    assert make(2).start_of(early) is None
+
+
+def test_a_start_of_an_older_boot_keeps_its_drift_and_doubt(time, tmp_path):
+    first = make(1, tmp_path)
+    for hours in (0, 6, 12):
+        time.seconds = hours * 3600.0
+        first.witness(T0_MS + round(time.seconds * 1000 * 1.00008), 30, "ntp")
+    again = make(2, tmp_path)
+    found_ms, doubt_ms = again.start_of(clip(1, 3 * 3_600_000))
+    assert abs(found_ms - T0_MS - round(3 * 3_600_000 * 1.00008)) <= doubt_ms <= 900
+
+
+def test_a_crystal_that_cannot_be_is_a_witness_that_was_wrong(time):
+    clock = make()
+    clock.witness(T0_MS, 30, "ntp")
+    time.advance(6 * 3_600_000)
+    clock.witness(T0_MS + 6 * 3_600_000 + 60_000, 30, "ntp")
+    assert clock.drift_ppb is None
+    time.advance(6 * 3_600_000)
+    clock.witness(clock.unix_ms() + 216, 30, "ntp")
+    assert clock.drift_ppb == pytest.approx(10_000, abs=100)
+
+
+def test_the_known_time_is_kept_four_times_a_day_at_most(time, tmp_path):
+    clock = make(1, tmp_path)
+    writes = []
+    clock._slots.write = lambda value: writes.append(time.seconds)
+    for _ in range(7 * 24):
+        clock.witness(T0_MS + clock.uptime_ms(), 30, "ntp")
+        time.advance(3_600_000)
+    assert 7 * 4 - 1 <= len(writes) <= 7 * 4
+
+
+def test_a_boot_without_the_time_knows_after_what_it_is(time, tmp_path):
+    first = make(1, tmp_path)
+    assert first.not_before_s() == fakes.T0 - 86_400, "the firmware was built then"
+    time.advance(100_000)
+    first.witness(T0_MS, 30, "ntp")
+    assert make(2, tmp_path).not_before_s() == fakes.T0
+
+
+@pytest.mark.parametrize(
+    "cause, shown_s, is_taken",
+    [
+        ("reset", 100, True),
+        ("watchdog", 100, True),
+        ("power_on", 100, False),
+        ("brown_out", 100, False),
+        ("deep_sleep", 100, False),
+        ("reset", None, False),
+        ("reset", -3600, False),
+        ("reset", 946_684_800 - fakes.T0, False),
+        ("reset", -fakes.T0, False),
+    ],
+)
+def test_the_boards_own_clock_is_a_witness_if_it_ran_on(time, tmp_path, cause, shown_s, is_taken):
+    make(1, tmp_path).witness(T0_MS, 30, "ntp")
+    clock = make(2, tmp_path)
+    clock._port.rtc_unix_s = lambda: None if shown_s is None else fakes.T0 + shown_s
+    clock.witness_rtc(cause)
+    assert clock.state == (BOUNDED if is_taken else UNKNOWN)
+    if is_taken:
+        assert clock.unix_s() == fakes.T0 + shown_s and clock.uncertainty_ms == 5000
+        assert clock.witness(clock.unix_ms() + 2000, 30, "ntp") and clock.state == KNOWN
+
+
+@pytest.mark.parametrize(
+    "table", [{"1": 5}, {"1": [1, 2, 3]}, {"1": ["a", 1, 1, 1]}, {"x": [1, 1, 1, 1]}, {"1": None}]
+)
+def test_a_table_of_another_form_is_as_good_as_none(time, tmp_path, table):
+    Slots("boots2", str(tmp_path) + "/boots").write(table)
+    clock = make(2, tmp_path)
+    assert clock.start_of(clip(1, 0)) is None
+    assert clock.witness(T0_MS, 30, "ntp")

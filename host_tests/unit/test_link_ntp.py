@@ -173,6 +173,15 @@ def test_a_kiss_of_death_is_obeyed(time):
     assert len(net.asked) == 1
 
 
+def test_a_kiss_of_death_is_obeyed_also_when_the_link_flaps(time):
+    net = Net(lambda data: packet(0xE4, stratum=0, nonce=bytes(data[40:])), good)
+    keep(time, net, Link(), 3590, notify_at=300)
+    assert len(net.asked) == 1
+    net = Net(lambda data: packet(0xE4, stratum=0, nonce=bytes(data[40:])), good)
+    clock, _ = keep(time, net, Link(), 3700, notify_at=300)
+    assert len(net.asked) == 2 and clock.state == "known", "and after its hour it is asked again"
+
+
 def test_a_wrong_answer_never_sets_the_clock(time):
     net = Net(*[lambda data: packet(nonce=bytes(8))] * 3, lambda d: b"", lambda d: packet(0x25))
     clock, _ = keep(time, net, Link(), 30)
