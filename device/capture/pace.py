@@ -21,6 +21,7 @@ class Pace:
     def begin(self):
         """The microphone starts."""
         self._samples = 0
+        self._start_up_ms = self._clock.uptime_ms()
         self._first_ms = None  # least lag of the first window
         self._first_up_ms = 0
         self._last_ms = 0  # and of the last whole one
@@ -41,6 +42,14 @@ class Pace:
             if self._first_ms is None:
                 self._first_ms, self._first_up_ms = self._window_ms, up_ms
             self._last_ms, self._window_ms = self._window_ms, None
+
+    def up_ms(self, samples_ago):
+        """Uptime of the sample that came so many before the next one.
+
+        By the count since the start: a block that arrives late says nothing of its time.
+        """
+        samples_ms = (self._samples - samples_ago) * 1000 // self._rate_hz
+        return max(0, self._start_up_ms + samples_ms + self.drift_ms())
 
     def drift_ms(self):
         """How much more time has passed since the start than the samples say."""

@@ -126,12 +126,12 @@ class Recorder:
 
     def _consume(self, block):
         samples, frames, lost_before = block
-        self._pace.add(frames + lost_before)
+        self._pace.add(lost_before)
         if self._skip_left:
-            self._skip_left -= lost_before
+            skip = max(0, min(self._skip_left - lost_before, frames))
+            self._skip_left = max(0, self._skip_left - lost_before - frames)
+            self._pace.add(skip)
             lost_before = 0
-            skip = max(0, min(self._skip_left, frames))
-            self._skip_left = max(0, self._skip_left - frames)
             samples, frames = samples[2 * skip :], frames - skip
             if not frames:
                 return
@@ -140,6 +140,7 @@ class Recorder:
         level = self._meter.measure(samples, frames)
         if lost_before:
             self._take.lose(lost_before)
+        self._pace.add(frames)
         if self._gate:
             self._follow_gate(self._gate.update(level, frames), frames)
         self._take.append(samples, frames)

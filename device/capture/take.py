@@ -196,15 +196,9 @@ class Take:
         return n
 
     def _open(self, frames_in_hand):
-        """Open the next clip; its first sample is frames_in_hand before now."""
+        """Open the next clip; its first sample is frames_in_hand before the microphone's next."""
         self._quota.refresh()
         self._quota.check()
-        if not self.number:
-            up_ms = self._clock.uptime_ms() - frames_in_hand * 1000 // self._rate_hz
-            self._start_up_ms = max(0, up_ms)
-            self._start_drift_ms = self._pace.drift_ms()
-        # Later clips by their sample count: opening a file takes a different time each time.
-        up_ms = self._start_up_ms + self.samples * 1000 // self._rate_hz
         record = {
             "codec": self._codec.name,
             "hz": self._rate_hz,
@@ -212,7 +206,7 @@ class Take:
             "index": self._index,
             "first": self.samples,
             "boot": self._boot,
-            "up": max(0, up_ms + self._pace.drift_ms() - self._start_drift_ms),
+            "up": self._pace.up_ms(frames_in_hand),
             "epoch": self._epoch(),
         }
         if self._snr_db:

@@ -191,13 +191,18 @@ def test_the_pre_roll_comes_before_the_first_sound(tmp_path, codec):
 def test_the_start_is_that_of_the_pre_roll(tmp_path, monkeypatch):
     bench = make(tmp_path, preroll=preroll_for(None, 2), clip_samples=10**6)
     monkeypatch.setattr(bench.clock, "uptime_ms", lambda: 100_000)
+    bench.pace.begin()
+    monkeypatch.setattr(bench.clock, "uptime_ms", lambda: 777_777)  # whatever comes late
+    bench.pace.add(3 * RATE_HZ)
     bench.take.begin(holds=True)
-    bench.take.append(noise(1024, 1), 1024)
-    bench.take.append(noise(1024, 1), 1024)
+    for _ in range(2):
+        bench.pace.add(1024)
+        bench.take.append(noise(1024, 1), 1024)
+    bench.pace.add(512)
     bench.take.release(512)
     bench.take.append(noise(512, 1), 512)
     bench.take.end()
-    assert bench.clips()[0].record["up"] == 100_000 - 2560 * 1000 // RATE_HZ
+    assert bench.clips()[0].record["up"] == 103_000
 
 
 def test_silence_as_long_as_a_clip_ends_the_take(tmp_path):
