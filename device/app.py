@@ -80,6 +80,7 @@ def build(board, config_data):
 
 def _join(board, settings, faults, buffers, boot, log):
     from device.http.client import HttpClient
+    from device.joints import Joints
     from device.link.clock import Clock
     from device.link.link import Link
     from device.link.timekeeper import TimeKeeper
@@ -107,45 +108,35 @@ def _join(board, settings, faults, buffers, boot, log):
     clock.attach(Slots("boots2", state_path + "boots"))
     clock.witness_rtc(system.reset_cause())
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
-    http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
+    joints = Joints(secrets)
+    joints.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
     cloud = Cloud(http, settings["cloud.api_url"], secrets, clock)
     networks = [(name, secrets.get("wifi:" + name) or "") for name in settings["wifi.networks"]]
 
-    def epoch():
-        return secrets.counter("epoch")
-
-    def link_changed(is_up):
-        if is_up:
-            timekeeper.notify()
-            lane.link_returned()
-        else:
-            http.close()
-            lane.notify()
-
-    def work_came():
-        lane.notify()
-
-    link = Link(board.wifi, networks, link_changed, log)
-    timekeeper = TimeKeeper(board.net, clock, link, settings["clock.ntp_server"], random_bits, log)
+    link = Link(board.wifi, networks, joints.link_changed, log)
+    joints.timekeeper = timekeeper = TimeKeeper(
+        board.net, clock, link, settings["clock.ntp_server"], random_bits, log
+    )
     waits = Waits(
         settings["upload.retry_first_s"], settings["upload.retry_cap_s"], clock, random_bits
     )
     waits.attach(Slots("lane1", state_path + "lane"))
-    recovery = Recovery(store, buffers.work, log, work_came)
-    backlog = Backlog(store, epoch, recovery.pend)
+    recovery = Recovery(store, buffers.work, log, joints.work_came)
+    backlog = Backlog(store, joints.epoch, recovery.pend)
     strategy = WholeFile(
         store, cloud, clock, system.device_id, store_id(secrets, random_bits), log
     )
-    lane = Lane(store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log)
-    clock.on_set = lane.notify  # a clip may wait for the time
-    callbacks = {"epoch": epoch, "closed": lane.notify, "torn": recovery.pend}
+    joints.lane = lane = Lane(
+        store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log
+    )
+    clock.on_set = joints.work_came
+    callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}
     recorder = _join_recorder(
         board.microphone, settings, buffers, store, quota, clock, boot, callbacks, log
     )
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     indicator = IndicatorTask(board.indicator, recorder, lane)
-    settings_part = {"faults": faults} if faults else {"ok": True}
     status = Status(
         system,
         {
@@ -155,8 +146,8 @@ def _join(board, settings, faults, buffers, boot, log):
             "clock": clock.as_dict,
             "storage": quota.as_dict,
             "heartbeat": heartbeat.as_dict,
-            "settings": lambda: settings_part,
-            "indicator": lambda: indicator.code,
+            "settings": {"faults": faults} if faults else {"ok": True},
+            "indicator": indicator.shown,
         },
     )
     people = People(board.button, board.console, recorder, lane, status)

@@ -2,9 +2,8 @@
 
 import asyncio
 
-from device.compat import WAIT_ERRORS, const, wait_for_ms
+from device.compat import WAIT_ERRORS, const, forget_module, wait_for_ms
 from device.errors import DeviceError
-from device.link import ntp
 
 _RETRY_FIRST_MS = const(2_000)
 _RETRY_CAP_MS = const(300_000)
@@ -38,6 +37,9 @@ class TimeKeeper:
             elif not self._link.is_up():
                 pause_ms = 60_000
             else:
+                # Needed a few times a day: it is loaded for a question and let go of again.
+                from device.link import ntp
+
                 nonce = b"".join(self._random_bits(32).to_bytes(4, "big") for _ in range(2))
                 try:
                     unix_ms, uncertainty_ms = await ntp.ask(self._net, self._server, nonce)
@@ -49,6 +51,7 @@ class TimeKeeper:
                     self._silent_until_up_ms = self._clock.uptime_ms() + asked_ms
                     pause_ms = max(retry_ms, asked_ms)
                     retry_ms = min(2 * retry_ms, _RETRY_CAP_MS)
+                forget_module("device.link.ntp")
             try:
                 await wait_for_ms(self._wake.wait(), pause_ms)
             except WAIT_ERRORS:

@@ -3,25 +3,16 @@
 Runs beside recording, never before it. At its start it looks at the numbers that the boot before
 may have left open; later it is told of any other that is met (`pend`). Every step is repeatable: a
 clip is torn until its record says `closed`, and that is written once, after the whole file was
-checked.
-
-    record    audio                   becomes
-    open      some whole frames       closed, cut=1
-    open      under a second          quarantined(too_short)
-    open      none                    removed: it never held a sample
-    torn      any, no create body     the same as open; its facts come from the file itself
-    torn      none, no create body    removed: the cut came before its first sample
-    torn      any, create body        left where it is: the cloud may have it (counted, logged)
+checked. How one clip is repaired stands in repair.py, which is loaded for it and let go of again.
 """
 
 import asyncio
 
-from device import codec
-from device.compat import WAIT_ERRORS, const, file_size, sleep_ms, wait_for_ms
+from device.compat import WAIT_ERRORS, const, forget_module, sleep_ms, wait_for_ms
 from device.errors import DeviceError
 from device.store import paths
-from device.store.clip import CLOSED, OPEN, QUARANTINED
 
+_REPAIR = "device.store.repair"
 _LOOK_BACK = const(8)
 _MAX_PENDED = const(8)
 _MAX_GIVEN_UP = const(32)
@@ -71,6 +62,7 @@ class Recovery:
                 break
             number = clip.number
             await self._repair(clip)
+        forget_module(_REPAIR)
         for last_number, clips in paths.leaves(self._store.root, self._end):
             self._store.count_leaf(last_number, clips)
             await sleep_ms(0)
@@ -89,85 +81,24 @@ class Recovery:
                     clip.record = None
                 await self._repair(clip)
                 self._pended.pop(0)
+            forget_module(_REPAIR)
 
     async def _repair(self, clip):
         """Repair clip if it is torn. What cannot be repaired is left alone, counted and logged."""
+        from device.store import repair
+
+        if clip.number == self._store.open_number:
+            return
         try:
-            await self._look_at(clip)
+            if await repair.look_at(self._store, clip, self._work, self._log):
+                self.repaired += 1
+                self._notify()
         except OSError as e:
             self._give_up(clip, "errno=%s" % e.errno)
-        except ValueError as e:
-            self._give_up(clip, str(e))  # a codec that this firmware does not have
-        except DeviceError as e:
+        except (ValueError, DeviceError) as e:
             self._give_up(clip, str(e))
 
     def _give_up(self, clip, why):
         self._log.error("clip cannot be repaired clip=%d %s", clip.number, why)
         if len(self._given_up) < _MAX_GIVEN_UP and clip.number not in self._given_up:
             self._given_up.append(clip.number)
-
-    async def _look_at(self, clip):
-        if clip.number == self._store.open_number:
-            return
-        if clip.record is None:
-            if file_size(clip.body_path) >= 0:
-                self._give_up(clip, "its record is unreadable and the cloud may have it")
-                return
-            if not self._has_audio(clip):
-                clip.remove_record()
-                return
-            if not self._rebuild_facts(clip):
-                self._give_up(clip, "its record is unreadable and its audio says nothing")
-                return
-        if clip.state != OPEN:
-            return
-        size = file_size(clip.audio_path)
-        good_bytes = samples = crc = 0
-        facts = []
-        if size > 0:
-            stored = codec.format_of(clip.record["codec"], clip.record["hz"])
-            with open(clip.audio_path, "rb") as f:
-                good_bytes, samples, crc, facts = await stored.scan(f, size, self._work)
-        if samples == 0:
-            self._store.discard(clip)
-            self._log.info("clip discarded clip=%d bytes=%d", clip.number, max(0, size))
-            return
-        changes = {"bytes": good_bytes, "samples": samples, "crc": crc, "facts": facts}
-        changes.update(state=CLOSED, cut=1, last=1)
-        if samples < clip.record["hz"] and clip.record["index"] == 0:
-            changes.update(state=QUARANTINED, why="too_short")
-        self._store.save(clip, **changes)
-        self.repaired += 1
-        self._log.warning(
-            "clip repaired clip=%d bytes=%d of=%d samples=%d",
-            clip.number,
-            good_bytes,
-            size,
-            samples,
-        )
-        self._notify()
-
-    @staticmethod
-    def _has_audio(clip):
-        for extension in codec.NAMES:
-            if file_size(clip.stem + "." + extension) >= 0:
-                return True
-        return False
-
-    def _rebuild_facts(self, clip):
-        """Make an `open` record from the audio file alone; False if there is none to make it
-        from.
-        """
-        for extension in codec.NAMES:
-            path = clip.stem + "." + extension
-            if file_size(path) < 0:
-                continue
-            with open(path, "rb") as f:
-                rate_hz = codec.rate_of(extension, f.read(64))
-            if rate_hz:
-                n = clip.number
-                clip.record = {"n": n, "state": OPEN, "codec": extension, "hz": rate_hz}
-                clip.record.update(samples=0, bytes=0, crc=0, take=n, index=0, first=0)
-                clip.record.update(boot=0, up=0, epoch=0, last=1)
-                return True
-        return False

@@ -36,6 +36,10 @@ class IndicatorTask:
                 self._indicator.show(code)
             await sleep_ms(_LOOK_MS)
 
+    def shown(self):
+        """The code that the light shows now, None before its first."""
+        return self.code
+
     def _choose(self):
         recorder = self._recorder.reason.code
         if recorder.startswith("storage_") or recorder.startswith("microphone_"):

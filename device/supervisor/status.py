@@ -10,7 +10,7 @@ VERSION = 1
 
 
 class Status:
-    """parts: dict of name -> as_dict function; system: port."""
+    """parts: dict of name -> function that gives the part, or what never changes; system: port."""
 
     def __init__(self, system, parts):
         self._system = system
@@ -25,7 +25,8 @@ class Status:
             "heap_free_bytes": mem_free_bytes(),
         }
         for name in self._parts:
-            document[name] = self._parts[name]()
+            part = self._parts[name]
+            document[name] = part() if callable(part) else part
         return document
 
 

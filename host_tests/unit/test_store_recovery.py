@@ -209,7 +209,7 @@ def test_neither_record_nor_header_is_left_and_counted(board, audio):
 
 
 def test_one_clip_with_a_read_error_does_not_stop_the_next(board, monkeypatch):
-    from device.store import recovery as module
+    from device.store import repair as module
 
     first = board.torn_clip(wav(24_000))
     board.torn_clip(wav(24_000))

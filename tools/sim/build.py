@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+from tools.image import shorten as shorten_module
 from tools.image.shorten import shorten
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -41,7 +42,7 @@ def compile_module(source: pathlib.Path, target: pathlib.Path, name: str, arch: 
 def build(target: pathlib.Path, root: pathlib.Path = ROOT, arch: str = HOST_ARCH) -> pathlib.Path:
     """Compile the tree below root into target (made anew if a source changed); returns target."""
     sources = device_sources(root)
-    digest = hashlib.sha256(arch.encode())
+    digest = hashlib.sha256(arch.encode() + pathlib.Path(shorten_module.__file__).read_bytes())
     for path in [*sources, *map(pathlib.Path, SOURCE_FILES)]:
         digest.update(str(path).encode() + (root / path).read_bytes())
     marker = target / "built-from"
