@@ -168,8 +168,9 @@ class Recorder:
             size = self._codec.finish(self._out)
             writer.write(self._out[:size], 0)
             self._store.close(clip, writer, facts=self._codec.facts(), **facts)
-        except DeviceError:
+        except (DeviceError, MemoryError):
             self._store.leave_open(writer)
+            self._torn(clip.number)
             raise
         self._log.info(
             "clip closed clip=%d take=%d index=%d samples=%d bytes=%d last=%d",
@@ -190,9 +191,8 @@ class Recorder:
             number = self._clip.number
             try:
                 self._finish_clip(is_last=True)
-            except DeviceError as closing:
+            except (DeviceError, MemoryError) as closing:
                 self._log.error("clip left for recovery clip=%d reason=%s", number, closing)
-                self._torn(number)
         self.reason.set(code, str(e.detail))
 
     async def _wait_for_block(self):

@@ -87,6 +87,8 @@ class Recovery:
                     clip.load()
                 except OSError:
                     clip.record = None
+                if clip.record and clip.state != OPEN:
+                    self._notify()  # its record could be written after all
                 await self._repair(clip)
                 self._pended.pop(0)
 
