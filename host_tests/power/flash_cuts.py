@@ -23,7 +23,6 @@ import sys
 
 sys.path.insert(0, sys.argv[1])
 
-import vfs
 from ram_flash import Card, Flash, Secrets, Storage
 
 from device import codec

@@ -6,7 +6,7 @@ from host_tests.power.fat_walk import Volume
 
 
 def volume(entries, files):
-    """A FAT16 volume of one-sector clusters: entries cluster -> next, files (name, first, size)."""
+    """A FAT16 volume of one-sector clusters; files: (name, first cluster, size)."""
     data = bytearray(512 * 4300)
     data[510:512] = b"\x55\xaa"
     fields = {11: 512, 14: 1, 17: 16, 19: 4300, 22: 17}
