@@ -58,11 +58,14 @@ def main():
         board.system.log_sink("E reset because task=%s ended" % failed_task)
     except Exception as e:
         gc.collect()
-        print("E reset because of an exception: %s" % (e.__class__.__name__,))
-        if hasattr(sys, "print_exception"):
-            sys.print_exception(e, sys.stdout)
-        else:
-            sys.excepthook(type(e), e, e.__traceback__)
+        say = board.system.log_sink if board else sys.stdout.write
+        say("E reset because of an exception: %s\n" % e.__class__.__name__)
+        try:
+            from device.compat import short_traceback
+
+            say(short_traceback(e))
+        except (ImportError, MemoryError):
+            pass  # the line above has to do
     reset(board)
 
 
