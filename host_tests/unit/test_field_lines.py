@@ -1,15 +1,19 @@
 """Lines of the field cases that no other test feeds (host_tests/field_cases/cases.toml)."""
 
+import asyncio
 import json
+import socket
 import subprocess
 
 import fakes
 import pytest
+from test_supervisor import Bench as Supervised
 from test_transfer_wire import Bench
 
 from device import config
 from device.app import load_settings
 from device.errors import Permanent
+from device.hal.sim import net
 from device.queue.waits import Waits
 from device.store.slots import Slots
 from host_tests.conftest import ROOT
@@ -144,6 +148,55 @@ def test_a_fleet_does_not_come_at_once_when_the_power_returns():
         moments.append(waits.left_ms())
         assert waits.code == "starting"
     assert moments[0] == 0 and moments == sorted(set(moments)) and moments[-1] < 30_000
+
+
+@pytest.mark.parametrize("seconds", [12, 15])
+def test_a_long_single_call_does_not_trip_the_default_watchdog(time, seconds):
+    """B20: TLS of 12 s, DNS of 15 s, in one call that holds the loop."""
+    b = Supervised(time)
+
+    async def blocks(check_in):
+        while True:
+            check_in(60_000)
+            await asyncio.sleep(1)
+            time.advance(seconds * 1000)
+
+    b.supervisor.add("lane", blocks)
+    assert b.run(600) is None
+    gaps = [later - at for at, later in zip(b.watchdog.fed, b.watchdog.fed[1:], strict=False)]
+    assert seconds <= max(gaps) < config.defaults()["watchdog.limit_s"] // 2
+
+
+class Grudging:
+    """A socket that takes what B37 says, and then everything."""
+
+    def __init__(self, sock):
+        self.fileno = sock.fileno
+        self.takes = [16_384, 0, BlockingIOError(), 1, 0]
+        self.taken = bytearray()
+
+    def send(self, data):
+        n = self.takes.pop(0) if self.takes else len(data)
+        if isinstance(n, Exception):
+            raise n
+        self.taken += data[:n]
+        return n
+
+
+def test_a_socket_that_takes_little_or_nothing_gets_every_byte_once(monkeypatch, time):
+    """B37: taking nothing is no reason to turn in a circle without letting others run."""
+    waits = []
+
+    async def wait(sock):
+        waits.append(sock)
+
+    monkeypatch.setattr(net, "wait_writable", wait)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        grudging = Grudging(ours)
+        body = fakes.pcm(20_000)
+        fakes.run(net.Connection(grudging, None).write(memoryview(body)), time)
+    assert grudging.taken == body and len(waits) == 3
 
 
 FINISH = """
