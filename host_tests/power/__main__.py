@@ -4,7 +4,7 @@
 
 Every operation torn and not, every event of the network, every operation failing once; with
 --pairs also every pair of cuts (the second one in the boot after the first): about 15 minutes for
-littlefs and two hours for FAT. Exits with 1 if a promise was broken.
+littlefs and some two and a half hours for FAT. Exits with 1 if a promise was broken.
 """
 
 import argparse
