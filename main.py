@@ -25,19 +25,31 @@ def prepare(board):
     return supervisor
 
 
+def reset(board):
+    """Begin anew, also where the memory or the files for a board were missing: a program that
+    falls back to the prompt records nothing until somebody comes by.
+    """
+    if board is not None:
+        board.system.reset()
+    if sys.platform == "esp32":
+        import machine
+
+        machine.reset()
+    sys.exit(3)
+
+
 def main():
     if hasattr(gc, "threshold"):
         # Without it the loading of modules leaves its garbage all over the heap, and what stays is
         # scattered between: a file's 4 KiB cache then finds no room in a heap that is half empty.
         gc.threshold(4096)
-    if sys.platform == "esp32":
-        from device.hal.esp32.board import build
-    else:
-        from device.hal.sim.board import build
-    from device.compat import short_traceback
-
-    board = build()
+    board = None
     try:
+        if sys.platform == "esp32":
+            from device.hal.esp32.board import build
+        else:
+            from device.hal.sim.board import build
+        board = build()
         supervisor = prepare(board)
         gc.collect()
         if hasattr(gc, "threshold"):
@@ -45,9 +57,16 @@ def main():
         failed_task = asyncio.run(supervisor.run())
         board.system.log_sink("E reset because task=%s ended" % failed_task)
     except Exception as e:
-        board.system.log_sink("E reset because of an exception")
-        board.system.log_sink(short_traceback(e))
-    board.system.reset()
+        gc.collect()
+        say = board.system.log_sink if board else sys.stdout.write
+        say("E reset because of an exception: %s\n" % e.__class__.__name__)
+        try:
+            from device.compat import short_traceback
+
+            say(short_traceback(e))
+        except (ImportError, MemoryError):
+            pass  # the line above has to do
+    reset(board)
 
 
 if __name__ == "__main__":

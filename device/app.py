@@ -60,7 +60,10 @@ def build(board, config_data):
 
     config_data: bytes of config.json, or None. Raises Fatal or NeedsOperator (storage).
     """
-    settings, faults = load_settings(config_data, board.limits)
+    from device.store.slots import Slots
+
+    kept = Slots("config1", board.storage.root + "/state/config")
+    settings, faults, changes = load_settings(config_data, kept, board.limits)
     gc.collect()
     buffers = Buffers(settings)
     system, secrets = board.system, board.secrets
@@ -75,7 +78,13 @@ def build(board, config_data):
     )
     for fault in faults:
         log.error("settings %s", fault)
-    return _join(board, settings, faults, buffers, boot, log)
+    supervisor = _join(board, settings, faults, buffers, boot, log)
+    if changes is not None:
+        try:
+            kept.write(changes)
+        except OSError as e:
+            log.warning("settings not kept errno=%s", e.errno)
+    return supervisor
 
 
 def _join(board, settings, faults, buffers, boot, log):
@@ -121,6 +130,7 @@ def _join(board, settings, faults, buffers, boot, log):
         settings["upload.retry_first_s"], settings["upload.retry_cap_s"], clock, random_bits
     )
     waits.attach(Slots("lane1", state_path + "lane"))
+    waits.spread()
     recovery = Recovery(store, buffers.work, log, joints.work_came)
     backlog = Backlog(store, joints.epoch, recovery.pend)
     strategy = WholeFile(
@@ -212,7 +222,6 @@ def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, cal
         clock,
         quota,
         recorder_settings,
-        callbacks["torn"],
         log,
     )
 
@@ -249,11 +258,31 @@ def seeded_bits(device_id, boot):
     return random.getrandbits
 
 
-def load_settings(config_data, limits):
-    """(settings, faults); what only reading them needs is let go of again."""
+def load_settings(config_data, kept, limits):
+    """(settings, faults, changes); what only reading them needs is let go of again.
+
+    A file with any fault leaves the last good settings in force: kept (store.slots.Slots) holds
+    what they change of the defaults. changes: to be kept now, or None.
+    """
     from device import config
 
     settings, faults = config.load(config_data, limits)
+    try:
+        last_good = kept.read()
+    except OSError:
+        last_good = None
+    defaults = config.defaults()
+    changes = {path: settings[path] for path in settings if settings[path] != defaults[path]}
+    if config_data is None and last_good:
+        faults = ["config.json: there is none"]
+    if faults:
+        changes = None
+        if last_good is not None and not config.validate(last_good, defaults):
+            config.limit(defaults, limits)
+            settings = defaults
+            faults.append("config.json: the last good settings are in force")
+    elif changes == last_good or config_data is None:
+        changes = None
     forget_module("device.config")
     forget_module("device.config_table")
-    return settings, faults
+    return settings, faults, changes

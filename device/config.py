@@ -32,7 +32,13 @@ def load(data, limits=None):
     if data is not None:
         tree, fault = _parse(data)
         faults = [fault] if fault else validate(tree, settings)
-    for path in limits or ():
+    return settings, faults + limit(settings, limits or {})
+
+
+def limit(settings, limits):
+    """Bring settings below a board's limits; returns the faults as sentences."""
+    faults = []
+    for path in limits:
         if settings[path] > limits[path]:
             if settings[path] != defaults()[path]:  # a default just follows the board
                 faults.append(
@@ -40,7 +46,7 @@ def load(data, limits=None):
                     % (path, settings[path], limits[path])
                 )
             settings[path] = limits[path]
-    return settings, faults
+    return faults
 
 
 def validate(tree, settings):

@@ -62,6 +62,9 @@ def raise_for_storage(response, now_unix_s):
         is_portal = response.is_page() or status < 400 or status in (401, 407)
         raise Transient("portal" if is_portal else "server_error", detail)
     # Signature, redirect, length rules: a fresh URL may help once, then somebody must look.
+    wanted = response.headers.get("location", "").split("?")[0].split("/")[:3]
+    if len(wanted) == 3:  # its host alone: what follows may be a signature
+        detail += " wants=" + wanted[2].rpartition("@")[2][:80]
     raise SetUpFault("url_refused", detail)
 
 

@@ -21,10 +21,9 @@ class Recorder:
     last three may be None.
 
     settings: mode, skip_samples (of the start of a take), ends_in_silence (else it is left out).
-    torn(number): called for a clip that only recovery can close.
     """
 
-    def __init__(self, microphone, ring, take, parts, clock, quota, settings, torn, log):
+    def __init__(self, microphone, ring, take, parts, clock, quota, settings, log):
         self._microphone = microphone
         self._ring = ring
         self._take = take
@@ -34,7 +33,6 @@ class Recorder:
         self._by_itself = settings["mode"] != "button"
         self._skip_samples = settings["skip_samples"]
         self._ends_in_silence = settings["mode"] == "activity"
-        self._torn = torn
         self._log = log
         self._wanted = self._by_itself
         self._change = asyncio.Event()
@@ -167,9 +165,7 @@ class Recorder:
         """The medium or the microphone failed: keep what is safe, say why, stay alive."""
         code = e.code if is_reason(RECORDER, e.code) else "storage_failed"
         self._log.error("recording ended reason=%s", e)
-        number = self._take.fail()
-        if number is not None:
-            self._torn(number)
+        self._take.fail()
         self.reason.set(code, str(e.detail))
 
     async def _wait_for_block(self):

@@ -23,7 +23,8 @@ class Take:
     pace: pace.Pace.
 
     settings: rate_hz, clip_samples, boot, snr_db. callbacks: epoch() of new clips, closed() after
-    each. Methods raise DeviceError (the medium's).
+    each, torn(number) for one that only recovery can close. Methods raise DeviceError (the
+    medium's).
     """
 
     def __init__(self, buffers, meter, pace, store, quota, clock, settings, callbacks, log):
@@ -41,6 +42,7 @@ class Take:
         self._snr_db = settings["snr_db"]
         self._epoch = callbacks["epoch"]
         self._closed = callbacks["closed"]
+        self._torn = callbacks["torn"]
         self._log = log
         self._fill = memoryview(bytearray(2 * _FILL_SAMPLES))
         self._clip = self._writer = None
@@ -125,19 +127,14 @@ class Take:
             self._finish(True)
 
     def fail(self):
-        """The medium or the microphone failed: close the clip if that works.
-
-        Returns the number of a clip that only recovery can close, or None.
-        """
+        """The medium or the microphone failed: close the clip if that works."""
         if not self.is_open:
-            return None
+            return
         number = self._clip.number
         try:
             self._finish(True)
-        except DeviceError as e:
+        except (DeviceError, MemoryError) as e:
             self._log.error("clip left for recovery clip=%d reason=%s", number, e)
-            return number
-        return None
 
     def _left(self):
         return self._clip_samples - self._done - self._codec.held
@@ -235,8 +232,9 @@ class Take:
             self._done += held
             self.samples += held
             self._store.close(clip, writer, **self._facts(clip, is_last))
-        except DeviceError:
+        except (DeviceError, MemoryError):
             self._store.leave_open(writer)
+            self._torn(clip.number)
             raise
         self._log.info(
             "clip closed clip=%d take=%d index=%d samples=%d bytes=%d last=%d",

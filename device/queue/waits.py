@@ -47,6 +47,12 @@ class Waits:
             # Without a clock nobody knows how long the power was off: the whole wait again.
             self._wait(max(0, min(wait_s, max(self._cap_s, _OPERATOR_CAP_S))))
 
+    def spread(self):
+        """The power came: begin at a moment of its own, so that no fleet comes at once."""
+        if not self.left_ms():
+            self.code = "starting"
+            self._wait(0, self._first_s * 1000 * self._random_bits(10) >> 10)
+
     def left_ms(self):
         return max(0, self.until_up_ms - self._clock.uptime_ms())
 

@@ -11,6 +11,7 @@ import asyncio
 from device.compat import WAIT_ERRORS, const, forget_module, sleep_ms, wait_for_ms
 from device.errors import DeviceError
 from device.store import paths
+from device.store.clip import OPEN
 
 _REPAIR = "device.store.repair"
 _LOOK_BACK = const(8)
@@ -79,6 +80,8 @@ class Recovery:
                     clip.load()
                 except OSError:
                     clip.record = None
+                if clip.record and clip.state != OPEN:
+                    self._notify()  # its record could be written after all
                 await self._repair(clip)
                 self._pended.pop(0)
             forget_module(_REPAIR)

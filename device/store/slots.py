@@ -80,7 +80,10 @@ class Slots:
             sync_file(f)
         sync_folder(path.rsplit("/", 1)[0])
         self.sequence = sequence
-        self._remove(str(~sequence & 1))
+        try:
+            self._remove(str(~sequence & 1))
+        except OSError:
+            pass  # the new value stands; the next write goes over the old one
 
     def remove(self):
         self._remove("0")

@@ -69,7 +69,9 @@ class Supervisor:
         except Exception as e:  # noqa: BLE001  the one boundary where a surprise may arrive
             self._log.error("task failed task=%s", row[0])
             self._log.error("%s", short_traceback(e)[-_TRACEBACK_CHARS:])
-        self._failure = row[0]
+        finally:
+            # Also where saying so failed for lack of memory: a task that ended must be noticed.
+            self._failure = self._failure or row[0]
 
     def _all_alive(self):
         now = ticks_ms()

@@ -114,6 +114,9 @@ class WholeFile:
         url, headers, _ = await self._cloud.upload_url(record["rid"], content_type, source.length)
         try:
             await self._cloud.put(url, headers, source)
+        except SetUpFault as e:
+            names = ",".join(name for name, _ in headers)
+            raise SetUpFault(e.code, "%s sent=%s" % (e.detail, names))
         except DeviceError as e:
             if e.code == "damaged":
                 raise Permanent("damaged", e.detail)

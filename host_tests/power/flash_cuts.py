@@ -1,11 +1,18 @@
-"""Runs on MicroPython's unix port: the power goes at every flash operation of a whole run.
+"""Runs on MicroPython's unix port: the power goes at every step of a whole run.
 
-    micropython flash_cuts.py CODE FIRST LAST TORN [SECOND]
+    micropython flash_cuts.py CODE MEDIUM KIND FIRST LAST [SECOND_FIRST SECOND_LAST]
 
-For each operation from FIRST to LAST: a fresh littlefs, record two clips, deliver and free them
-with the real recorder, store, recovery and lane; at that operation the flash dies (TORN 1: half of
-the operation is still done). Then boots again and goes on to the end. SECOND: the flash also dies
-at that operation after the first boot, so that recovery is cut itself. Prints one JSON line a run.
+MEDIUM: lfs (littlefs), fat. For each step from FIRST to LAST: a fresh medium, record two clips,
+deliver and free them with the real recorder, store, recovery and lane; at that step, by KIND:
+
+    clean, torn   the medium dies at that write or erase; torn: half of it is still done
+    fails         that write or erase fails, once, and all goes on without a boot
+    net           the power goes at that event of the network: each call to the cloud has four,
+                  before it is sent, when it is sent, after the commit, after the answer
+
+Then boots again and goes on to the end. SECOND_FIRST to SECOND_LAST: the medium also dies at each
+of these operations after the first boot, so that recovery is cut itself. Prints one JSON line a
+run, the faults of the volume's structure after each cut among them.
 """
 
 import asyncio
@@ -16,8 +23,7 @@ import sys
 
 sys.path.insert(0, sys.argv[1])
 
-import vfs
-from ram_flash import MOUNT, Flash, Secrets, Storage
+from ram_flash import Card, Flash, Secrets, Storage
 
 from device import codec
 from device.api import dialect
@@ -26,6 +32,7 @@ from device.capture.pace import Pace
 from device.capture.recorder import Recorder
 from device.capture.ring import BlockRing
 from device.capture.take import Take
+from device.errors import DeviceError
 from device.link.clock import Clock
 from device.log import Log
 from device.queue.backlog import Backlog
@@ -43,29 +50,55 @@ CLIP_SAMPLES = RATE_HZ * 2
 TOTAL_SAMPLES = RATE_HZ * 3 + 1234  # one clip that is cut, one that ends with the take
 BLOCK_FRAMES = 512
 STEPS = 4000  # turns of the loop after which a run is stuck
+KICK = 50  # turns after which a lane that waits is told to look again, as a person would
 REST = 40  # turns without anything to do after which it is done
 
 
 class Server:
-    """Recordings by key and what storage holds, in place of transfer.cloud.Cloud."""
+    """Recordings by key and what storage holds, in place of transfer.cloud.Cloud.
 
-    def __init__(self):
+    At network event number dies_at the power goes: pull() is called, nothing comes back.
+    """
+
+    def __init__(self, dies_at, pull):
         self.by_key = {}
         self.objects = {}
         self.proved = {}
         self.faults = []
+        self.events = 0
+        self._dies_at = dies_at
+        self._pull = pull
 
     def has_token(self):
         return True
 
+    async def _event(self):
+        await asyncio.sleep_ms(0)
+        self.events += 1
+        if self.events == self._dies_at:
+            self._pull()
+            await asyncio.Event().wait()
+
+    async def _call(self, commit):
+        await self._event()  # before it is sent
+        await self._event()  # sent, and not carried out
+        answer = commit()
+        await self._event()  # carried out, the answer is on its way
+        await self._event()  # the answer is here
+        return answer
+
     async def create(self, body, key):
-        known = self.by_key.setdefault(key, bytes(body))
-        if known != bytes(body):
-            self.faults.append("another body for " + key)
-        return "rec_" + key.rsplit("-", 1)[1]
+        body = bytes(body)
+
+        def commit():
+            if self.by_key.setdefault(key, body) != body:
+                self.faults.append("another body for " + key)
+            return "rec_" + key.rsplit("-", 1)[1]
+
+        return await self._call(commit)
 
     async def upload_url(self, rid, content_type, size_bytes):
-        return rid, [], None
+        return await self._call(lambda: (rid, [], None))
 
     async def put(self, url, headers, source):
         if url in self.proved:
@@ -79,13 +112,20 @@ class Server:
             if not n:
                 raise OSError(5)
             offset += n
-        self.objects[url] = data
+
+        def commit():
+            self.objects[url] = data
+
+        await self._call(commit)
 
     async def complete(self, rid, sha256_hex):
-        if rid not in self.objects:
-            self.faults.append("complete before the PUT of " + rid)
-        self.proved[rid] = sha256_hex
-        return dialect.PROOF
+        def commit():
+            if rid not in self.objects:
+                self.faults.append("complete before the PUT of " + rid)
+            self.proved[rid] = sha256_hex
+            return dialect.PROOF
+
+        return await self._call(commit)
 
 
 class Link:
@@ -151,7 +191,7 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
     secrets.raise_counter("boot", boot)
     clock = Clock(ClockPort(), boot, log)
     clock.witness(1_800_000_000_000, 100, "test")
-    storage = Storage()
+    storage = Storage(flash)
     store = ClipStore(storage, secrets)
     store.prepare()
     clock.attach(Slots("boots2", "/cut/state/boots"))
@@ -163,7 +203,7 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
     lane = Lane(store, backlog, waits, strategy, server, Link(), clock, 0, log)
     rate_hz = microphone.rate_hz
     settings = {"rate_hz": rate_hz, "clip_samples": CLIP_SAMPLES, "boot": boot, "snr_db": 0}
-    callbacks = {"epoch": lambda: 1, "closed": lane.notify}
+    callbacks = {"epoch": lambda: 1, "closed": lane.notify, "torn": recovery.pend}
     quota = Quota(storage, 16384, log)
     buffers.ring.clear()
     meter = Meter(rate_hz)
@@ -177,20 +217,22 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
         clock,
         quota,
         {"mode": "button", "skip_samples": 0},
-        recovery.pend,
         log,
     )
     tasks = [asyncio.create_task(t.run(lambda within: None)) for t in (recorder, recovery, lane)]
     recorder.want(microphone.position < TOTAL_SAMPLES)
     rested = 0
     try:
-        for _ in range(STEPS):
+        for turn in range(STEPS):
             if microphone.step():
                 recorder.want(False)
             await asyncio.sleep_ms(0)
             if flash.dead:
                 return "dead"
-            resting = recorder.reason.code == "idle" and lane.reason.code == "nothing_to_send"
+            if flash.failed and not turn % KICK:
+                recorder.want(microphone.position < TOTAL_SAMPLES)
+                lane.look_again()
+            resting = not recorder.is_recording() and lane.reason.code == "nothing_to_send"
             if microphone.position < TOTAL_SAMPLES or not resting:
                 rested = 0
             rested += 1
@@ -203,10 +245,10 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
         await asyncio.sleep_ms(0)
 
 
-def power_cycle(flash, dies_at, torn, rest):
-    flash.power_on(dies_at, torn)
+def power_cycle(flash, rest, faults):
+    """One life, from the mount to "done" or "dead"; faults of the volume go into faults."""
     try:
-        vfs.mount(vfs.VfsLfs2(flash, **MOUNT), "/cut")
+        flash.mount()
     except OSError as e:
         return "dead" if flash.dead else "mount errno=%s" % e.errno
     try:
@@ -214,15 +256,15 @@ def power_cycle(flash, dies_at, torn, rest):
     except Exception as e:  # noqa: BLE001  whatever a cut leads to is looked at here
         if flash.dead:
             return "dead"
+        if flash.once and isinstance(e, DeviceError):
+            return "reset"  # as main.py does with what the building of the recorder raises
         return "raised %s %s" % (type(e).__name__, e)
     finally:
         asyncio.new_event_loop()
-        try:
-            vfs.umount("/cut")
-        except OSError:
-            pass
+        flash.unmount()
         # Files that the cut left open are finalised now, on the dead flash: not in the next life.
         gc.collect()
+        faults += flash.walk()[0]
 
 
 def leftovers(path, kept):
@@ -262,25 +304,37 @@ def judge(server, microphone, kept):
     return missing + microphone.position - position - sum(kept.values())
 
 
-def run(flash, dies_at, torn, second, buffers, work):
-    flash.data[:] = flash.blank
-    secrets, server, microphone = Secrets(), Server(), Microphone()
-    lines = []
+def run(flash, kind, step, second, buffers, work):
+    """One line of output: what a cut at step (and one at second) led to."""
+    flash.renew()
+
+    def pull():
+        flash.dead = True
+
+    server = Server(step if kind == "net" else 0, pull)
+    secrets, microphone = Secrets(), Microphone()
+    lines, faults = [], []
     rest = (secrets, server, microphone, buffers, work, lines)
-    ends = [power_cycle(flash, dies_at, torn, rest)]
-    operations = flash.operations
-    if ends[0] == "dead":
-        ends.append(power_cycle(flash, second, torn, rest))
+    torn = kind == "torn"
+    flash.power_on(0 if kind == "net" else step, torn, kind == "fails")
+    ends = [power_cycle(flash, rest, faults)]
+    result = {"cut": step, "second": second, "operations": flash.operations}
+    result["events"] = server.events
+    if ends[0] in ("dead", "reset"):
+        flash.power_on(second, torn)
+        ends.append(power_cycle(flash, rest, faults))
     if ends[-1] == "dead":
-        ends.append(power_cycle(flash, 0, torn, rest))
-    vfs.mount(vfs.VfsLfs2(flash, **MOUNT), "/cut")
+        flash.power_on(0, torn)
+        ends.append(power_cycle(flash, rest, faults))
     kept = {}
-    left = leftovers("/cut/clips", kept)
-    vfs.umount("/cut")
-    result = {"cut": dies_at, "second": second, "operations": operations, "ends": ends}
+    flash.power_on(0, torn)
+    flash.mount()
+    result["left"] = leftovers("/cut/clips", kept)
+    flash.unmount()
+    result["lost_clusters"] = flash.walk()[1]
     result["missing"] = judge(server, microphone, kept)
-    result["faults"] = server.faults
-    result["left"] = left
+    result["faults"] = server.faults + faults
+    result["ends"] = ends
     result["recordings"] = len(server.proved)
     if "-v" in sys.argv:
         result["log"] = lines
@@ -288,14 +342,16 @@ def run(flash, dies_at, torn, second, buffers, work):
 
 
 def main():
-    first, last, torn = int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "1"
-    second = int(sys.argv[5]) if len(sys.argv) > 5 and sys.argv[5].isdigit() else 0
-    flash = Flash()
-    flash.format()
+    medium, kind = sys.argv[2:4]
+    numbers = [int(word) for word in sys.argv[4:] if word != "-v"]
+    first, last = numbers[:2]
+    seconds = range(numbers[2], numbers[3] + 1) if len(numbers) == 4 else (0,)
+    flash = Flash() if medium == "lfs" else Card()
     buffers = Buffers()
     work = memoryview(bytearray(2304))
-    for dies_at in range(first, last + 1):
-        run(flash, dies_at, torn, second, buffers, work)
+    for step in range(first, last + 1):
+        for second in seconds:
+            run(flash, kind, step, second, buffers, work)
 
 
 main()

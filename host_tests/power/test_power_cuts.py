@@ -1,72 +1,69 @@
-"""Power cuts at every flash operation of record → close → create → PUT → complete → free.
+"""Power cuts at every step of record → close → create → PUT → complete → free, on both file
+systems.
 
-The runs are flash_cuts.py's, on the unix port with littlefs; here is what must hold of each:
-at most a second missing, nothing twice, nothing left on the flash but what was set aside with a
-reason, and the device at rest at the end.
+The runs are flash_cuts.py's, on the unix port; cuts.py says what must hold of each: at most a
+second missing, nothing twice, no cluster of FAT in two files, nothing left on the medium but what
+was set aside with a reason, and the device at rest at the end.
 """
 
-import json
 import random
-import subprocess
 
 import pytest
 
-from host_tests.conftest import ROOT
+from host_tests.power import cuts
 from tools.sim.board import find_micropython
-from tools.sim.build import build
 
-RATE_HZ = 8000
 pytestmark = pytest.mark.skipif(
     find_micropython() is None, reason="no MicroPython unix port for this platform"
 )
 
 
-def runs(*arguments) -> list[dict]:
-    code = build(ROOT / "build" / "device")
-    script = ROOT / "host_tests" / "power" / "flash_cuts.py"
-    words = [find_micropython(), "-X", "heapsize=4M", script, code, *arguments]
-    result = subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, timeout=110
-    )
-    assert result.returncode == 0 and not result.stderr, result.stderr[-2000:]
-    # The interpreter says so when it finalises a file that the cut left open, on the dead flash.
-    lines = [line for line in result.stdout.splitlines() if line != "OSError: [Errno 5] EIO"]
-    return [json.loads(line) for line in lines]
-
-
-def assert_holds(run: dict) -> None:
-    cuts = run["ends"].count("dead")
-    assert run["ends"][-1] == "done" and set(run["ends"]) <= {"dead", "done"}, run
-    assert not run["faults"] and not run["left"], run
-    assert 0 <= run["missing"] <= cuts * RATE_HZ, run
-
-
 @pytest.fixture(scope="module")
-def operations() -> int:
-    """How many flash operations the run has that nobody cuts."""
-    (whole,) = runs(0, 0, 0)
-    assert_holds(whole)
-    assert whole["missing"] == 0 and whole["recordings"] == 2
-    return whole["operations"]
+def whole() -> dict:
+    return {medium: cuts.measure(medium) for medium in cuts.MEDIA}
 
 
-@pytest.mark.parametrize("torn", [0, 1])
-def test_the_power_goes_at_every_operation(operations, torn):
-    cut = runs(1, operations, torn)
-    assert len(cut) == operations > 50
-    for run in cut:
-        assert_holds(run)
-    assert sum(run["ends"] == ["dead", "done"] for run in cut) > operations // 2
+def check(*arguments) -> list[dict]:
+    found = list(cuts.runs(*arguments))
+    for run in found:
+        assert cuts.fault(run) is None, (arguments, run)
+    return found
 
 
-def test_recovery_is_cut_itself(operations):
+@pytest.mark.parametrize("medium", cuts.MEDIA)
+@pytest.mark.parametrize("kind", ["clean", "torn"])
+def test_the_power_goes_at_every_operation(whole, medium, kind):
+    operations = whole[medium]["operations"]
+    found = check(medium, kind, 1, operations)
+    assert len(found) == operations > 50
+    assert sum(run["ends"] == ["dead", "done"] for run in found) > operations // 2
+
+
+@pytest.mark.parametrize("medium", cuts.MEDIA)
+def test_the_power_goes_at_every_event_of_the_network(whole, medium):
+    events = whole[medium]["events"]
+    assert events == 2 * 4 * 4  # two clips, four calls each, four moments a call
+    found = check(medium, "net", 1, events)
+    assert [run["ends"] for run in found] == [["dead", "done"]] * events
+
+
+@pytest.mark.parametrize("medium", cuts.MEDIA)
+def test_a_single_operation_that_fails_costs_a_second_at_most(whole, medium):
+    operations = whole[medium]["operations"]
+    start = 1 if medium == "lfs" else random.randrange(1, operations - 120)
+    print("start", start)
+    found = check(medium, "fails", start, start + 119)
+    assert all("dead" not in run["ends"] for run in found)
+
+
+@pytest.mark.parametrize("medium", cuts.MEDIA)
+def test_recovery_is_cut_itself(whole, medium):
     """From a seeded sample of first cuts: the second one at each operation of the next boot."""
     seed = random.randrange(1 << 30)
     print("seed", seed)
+    chance = random.Random(seed)
     twice = 0
-    for first in random.Random(seed).sample(range(1, operations), 5):
-        for second in range(1, 61):
-            (run,) = runs(first, first, second & 1, second)
-            assert_holds(run)
-            twice += run["ends"] == ["dead", "dead", "done"]
-    assert twice > 50, f"seed {seed}"
+    for first in chance.sample(range(1, whole[medium]["operations"]), 3):
+        found = check(medium, chance.choice(["clean", "torn"]), first, first, 1, 50)
+        twice += sum(run["ends"] == ["dead", "dead", "done"] for run in found)
+    assert twice > 20, f"seed {seed}"

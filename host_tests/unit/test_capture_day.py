@@ -156,7 +156,7 @@ class Board:
         meter, pace = Meter(RATE_HZ), Pace(RATE_HZ, self.clock)
         quota = Quota(store._storage, 65536, log)
         settings = {"rate_hz": RATE_HZ, "clip_samples": 480 * RATE_HZ, "boot": boot, "snr_db": 0}
-        callbacks = {"epoch": lambda: 1, "closed": lambda: None}
+        callbacks = {"epoch": lambda: 1, "closed": lambda: None, "torn": self.fail}
         take = Take(self, meter, pace, store, quota, self.clock, settings, callbacks, log)
         gate = Gate(RATE_HZ, -50, 9, 500, 20) if has_gate else None
         schedule = Schedule(windows, 0) if windows else None
@@ -168,7 +168,6 @@ class Board:
             self.clock,
             quota,
             {"mode": mode, "skip_samples": 0},
-            self.fail,
             log,
         )
 

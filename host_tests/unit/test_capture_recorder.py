@@ -113,7 +113,7 @@ class Bench:
             quota,
             self.clock,
             {"rate_hz": RATE_HZ, "clip_samples": clip_samples, "boot": 5, "snr_db": 0},
-            {"epoch": lambda: epoch, "closed": self._closed},
+            {"epoch": lambda: epoch, "closed": self._closed, "torn": self.torn.append},
             log,
         )
         self.recorder = Recorder(
@@ -124,7 +124,6 @@ class Bench:
             self.clock,
             quota,
             {"mode": mode, "skip_samples": skip_samples},
-            self.torn.append,
             log,
         )
         microphone.at_end = lambda: self.recorder.want(False)

@@ -10,6 +10,7 @@ from device import config
 from device.app import load_settings
 from device.config_table import MAX_CLIP_BYTES, ROWS
 from device.errors import DeviceError
+from device.store.slots import Slots
 from device.transfer.cloud import Cloud
 from host_tests.conftest import ROOT
 from tools.sim.example import example_text
@@ -274,10 +275,10 @@ def test_an_api_url_that_can_never_work_is_a_fault(url):
     assert len(faults) == 1
 
 
-def test_the_table_is_let_go_of_after_reading():
+def test_the_table_is_let_go_of_after_reading(tmp_path):
     import sys
 
-    settings, faults = load_settings(GOOD, {})
+    settings, faults, _ = load_settings(GOOD, Slots("config1", str(tmp_path / "config")), {})
     assert settings["upload.retry_first_s"] == 40 and faults == []
     assert "device.config_table" not in sys.modules
 

@@ -141,6 +141,21 @@ def test_a_failing_task_ends_the_run_with_its_name_and_traceback(time, error):
     assert max(len(line) for line in b.lines) < 700
 
 
+def test_a_failure_is_noticed_though_it_cannot_be_told(time, monkeypatch):
+    """Seen at a heap of 200 KiB: the line about the failing task needed memory too."""
+    bench = Bench(time)
+
+    async def fails(check_in):
+        raise ValueError("x")
+
+    def no_memory(*values):
+        raise MemoryError
+
+    monkeypatch.setattr(bench.supervisor._log, "error", no_memory)
+    bench.supervisor.add("deaf", fails)
+    assert fakes.run(asyncio.wait_for(bench.supervisor.run(), 60), time) == "deaf"
+
+
 def test_a_task_that_ends_is_a_surprise(time):
     async def ends(check_in):
         await asyncio.sleep(1)

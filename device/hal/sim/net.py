@@ -118,7 +118,7 @@ if IS_MICROPYTHON:
     async def _write_some(sock, data):
         while True:
             n = sock.write(data)
-            if n is not None:
+            if n:  # None, and 0 under TLS: not now
                 return n
             await wait_writable(sock)
 
@@ -134,7 +134,10 @@ else:
     async def _write_some(sock, data):
         while True:
             try:
-                return sock.send(data)
+                n = sock.send(data)
+                if n:
+                    return n
+                await wait_writable(sock)
             except ssl.SSLWantReadError:
                 await wait_readable(sock)
             except (ssl.SSLWantWriteError, BlockingIOError):

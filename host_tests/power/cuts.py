@@ -1,0 +1,58 @@
+"""Runs flash_cuts.py on the unix port and judges each run it reports."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+
+from host_tests.conftest import ROOT
+from tools.sim.board import find_micropython
+from tools.sim.build import build
+
+RATE_HZ = 8000
+MEDIA = ("lfs", "fat")
+_EIO_LINE = "OSError: [Errno 5] EIO"  # printed for a file that a cut left open, on the dead medium
+
+
+def runs(*arguments) -> Iterator[dict]:
+    """One dict a run, as they come; arguments as flash_cuts.py says, without CODE."""
+    code = build(ROOT / "build" / "device")
+    script = ROOT / "host_tests" / "power" / "flash_cuts.py"
+    words = [find_micropython(), "-X", "heapsize=24M", script, code, *arguments]
+    process = subprocess.Popen(
+        [str(word) for word in words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        try:
+            for line in process.stdout:
+                if line.startswith("{"):
+                    yield json.loads(line)
+                elif line.strip() not in ("", _EIO_LINE):
+                    raise AssertionError(line + process.stdout.read()[:2000])
+        finally:
+            process.kill()
+    assert process.returncode in (0, -9), process.returncode
+
+
+def fault(run: dict) -> str | None:
+    """What must not be, in words; None for a run that kept every promise."""
+    ends = run["ends"]
+    if ends[-1] != "done" or not set(ends) <= {"dead", "done", "reset"}:
+        return f"it did not come to rest: {ends}"
+    if run["faults"]:
+        return "; ".join(run["faults"])
+    if run["left"]:
+        return f"left behind without a reason: {run['left']}"
+    # A write that fails without a cut may cost as much as a cut does.
+    if not 0 <= run["missing"] <= max(1, ends.count("dead")) * RATE_HZ:
+        return f"{run['missing']} samples are missing"
+    return None
+
+
+def measure(medium: str) -> dict:
+    """The run that nobody cuts: how many operations and network events there are to cut."""
+    (whole,) = runs(medium, "clean", 0, 0)
+    assert fault(whole) is None and whole["missing"] == 0 and whole["recordings"] == 2, whole
+    return whole
