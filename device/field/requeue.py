@@ -31,7 +31,7 @@ _DROPPED_TOO = ("rid", "sha", "body")
 
 
 def run(board, args):
-    """args: device, numbers (None: all), why (None: any), and the flags; dry_run changes nothing."""
+    """args: device, numbers (None: all), why (None: any), the flags, dry_run."""
     check_device(board, args)
     store = open_store(board)
     epoch = board.secrets.counter("epoch")

@@ -165,7 +165,7 @@ def _read(clip: CardClip, device: str, store_id: str) -> tuple[dict, bytes]:
     try:
         stored = codec.format_of(record["codec"], record["hz"])
         if state == OPEN:
-            asyncio.run(_measure(clip, stored))
+            _measure(clip, stored)
         source = ClipSource(clip, stored)
         source.rewind()
         audio = bytearray(source.length)
@@ -188,12 +188,12 @@ def _read(clip: CardClip, device: str, store_id: str) -> tuple[dict, bytes]:
     return facts | {"epoch": record.get("epoch", 0), "epoch_now": None}, bytes(audio)
 
 
-async def _measure(clip: CardClip, stored) -> None:
+def _measure(clip: CardClip, stored) -> None:
     """What recovery would find of a clip that the power left open. Raises ToolError."""
     size = pathlib.Path(clip.audio_path).stat().st_size
     with open(clip.audio_path, "rb") as f:
         work = memoryview(bytearray(2304))
-        good_bytes, samples, crc, facts = await stored.scan(f, size, work)
+        good_bytes, samples, crc, facts = asyncio.run(stored.scan(f, size, work))
     if samples < clip.record["hz"] and clip.record["index"] == 0:
         raise ToolError("too_short")
     clip.record.update(bytes=good_bytes, samples=samples, crc=crc, facts=facts, cut=1, last=1)

@@ -107,7 +107,7 @@ class Delivery:
         return dialect.read_created(answer)
 
     def _find(self, clip: Clip) -> str | None:
-        """The oldest recording in the cloud that names this clip; one that holds it comes first."""
+        """The oldest recording in the cloud that names this clip, first one that holds it."""
         uuid = f"{clip.facts['device']}-{clip.facts['store_id']}-{clip.facts['n']}"
         found = []
         for page in range(_MAX_PAGES):
@@ -213,7 +213,7 @@ def explain(error: DeviceError) -> str:
     words = {
         "auth_refused": "The cloud refuses the credential. Check token or key, and its binding.",
         "tls_untrusted": "The server shows a certificate that nobody we trust has signed.",
-        "gone_in_cloud": "Its recording was deleted in the cloud: decide, then `recorder requeue`.",
+        "gone_in_cloud": "Its recording was deleted in the cloud: decide, then requeue it.",
         "conflict": "The cloud holds something else for it. Compare there; the clip stays here.",
         "probably_uploaded": "An answer was lost, and the cloud takes nothing more for it. An API "
         "key may look (--api-key-file).",

@@ -57,5 +57,5 @@ LEFT = {
     "open": "its recording was cut; the board repairs it at its next start",
     "done": "delivered, only its space is still to be freed",
     "record_unreadable": "its record is unreadable; `recorder doctor`",
-    "damaged": "its audio is not what was recorded; `recorder requeue --rebuild` takes it as it is",
+    "damaged": "its audio is not what was recorded; `recorder requeue --rebuild`",
 }
