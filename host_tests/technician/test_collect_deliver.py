@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import hashlib
+import itertools
 import threading
 import time
 
@@ -43,15 +44,24 @@ def cloud(running_cloud):
             operator.delete("/recordings/" + recording["id"])
 
 
+_serial_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def name():
+    """A serial number that the cloud has not met yet."""
+    return f"REC-{next(_serial_numbers):04d}"
+
+
 @pytest.fixture
 def person(capsys, monkeypatch, cloud):
     return Person(capsys, monkeypatch, cloud)
 
 
-def test_the_whole_way_over_the_cable(serial_board, person, cloud, tmp_path):
-    serial = serial_board("REC-A1")
+def test_the_whole_way_over_the_cable(serial_board, person, cloud, tmp_path, name):
+    serial = serial_board(name)
     make_clips(serial, 2, 3)
-    _, token = cloud.register_recorder("REC-A1")
+    _, token = cloud.register_recorder(name)
     person.has(RECORDER_DEVICE_TOKEN=token)
     folder = tmp_path / "clips"
 
@@ -108,10 +118,10 @@ CUT_BYTES = {"collect": 700, "get": 300, "hash": 200, "receipt": 700, "release":
 @pytest.mark.parametrize(
     "step, times", [("collect", 1), ("get", 1), ("hash", 1), ("get", 2), ("collect", 2)]
 )
-def test_the_cable_is_pulled_in_a_pull(serial_board, person, cloud, tmp_path, step, times):
-    serial = serial_board("REC-B1")
+def test_the_cable_is_pulled_in_a_pull(serial_board, person, cloud, tmp_path, step, times, name):
+    serial = serial_board(name)
     make_clips(serial, 2, 2)
-    _, token = cloud.register_recorder("REC-B1")
+    _, token = cloud.register_recorder(name)
     person.has(RECORDER_DEVICE_TOKEN=token)
     folder = tmp_path / "clips"
     with pytest.MonkeyPatch.context() as cut:
@@ -137,10 +147,10 @@ def test_the_cable_is_pulled_in_a_pull(serial_board, person, cloud, tmp_path, st
 
 
 @pytest.mark.parametrize("cut_bytes", [1, 500, 900, 1400])
-def test_the_cable_is_pulled_in_a_receipt(serial_board, person, cloud, tmp_path, cut_bytes):
-    serial = serial_board("REC-C1")
+def test_the_cable_is_pulled_in_a_receipt(serial_board, person, cloud, tmp_path, cut_bytes, name):
+    serial = serial_board(name)
     make_clips(serial, 2, 2)
-    _, token = cloud.register_recorder("REC-C1")
+    _, token = cloud.register_recorder(name)
     person.has(RECORDER_DEVICE_TOKEN=token)
     folder = tmp_path / "clips"
     assert person.run("pull", folder, "--board", serial.device)[0] == 0
@@ -158,11 +168,13 @@ def test_the_cable_is_pulled_in_a_receipt(serial_board, person, cloud, tmp_path,
 
 
 @pytest.mark.parametrize("route", ["create", "upload_url", "put", "complete"])
-def test_the_laptop_dies_in_a_delivery(serial_board, person, cloud, tmp_path, monkeypatch, route):
+def test_the_laptop_dies_in_a_delivery(
+    serial_board, person, cloud, tmp_path, monkeypatch, route, name
+):
     """The answer is lost after the cloud did its work, and the tool is killed at that moment."""
-    serial = serial_board("REC-D1")
+    serial = serial_board(name)
     make_clips(serial, 2)
-    _, token = cloud.register_recorder("REC-D1")
+    _, token = cloud.register_recorder(name)
     person.has(RECORDER_DEVICE_TOKEN=token)
     folder = tmp_path / "clips"
     assert person.run("pull", folder, "--board", serial.device)[0] == 0
@@ -200,10 +212,10 @@ def owner_of(cloud, serial_number):
         return device_id, operator.get("/devices/" + device_id).json()["end_user_id"]
 
 
-def test_two_laptops_at_once_with_keys_of_their_own(serial_board, person, cloud, tmp_path):
-    serial = serial_board("REC-E1")
+def test_two_laptops_at_once_with_keys_of_their_own(serial_board, person, cloud, tmp_path, name):
+    serial = serial_board(name)
     make_clips(serial, 2, 3)
-    device_id, end_user_id = owner_of(cloud, "REC-E1")
+    device_id, end_user_id = owner_of(cloud, name)
     folders = [tmp_path / "one", tmp_path / "two"]
     assert person.run("pull", folders[0], "--board", serial.device)[1]["new"] == [1, 2]
     code, second = person.run("pull", folders[1], "--board", serial.device)
@@ -238,12 +250,12 @@ def test_two_laptops_at_once_with_keys_of_their_own(serial_board, person, cloud,
 
 
 def test_what_the_board_had_begun_goes_on_in_the_same_recording(
-    serial_board, person, cloud, tmp_path
+    serial_board, person, cloud, tmp_path, name
 ):
     """Created and stored by the board itself; the laptop only completes."""
-    serial = serial_board("REC-F1")
+    serial = serial_board(name)
     make_clips(serial, 2)
-    _, token = cloud.register_recorder("REC-F1")
+    _, token = cloud.register_recorder(name)
     with cloud.client(token) as device:
         rid = device.post("/recordings", json={}).json()["id"]
     change_record(serial, 1, state="created", rid=rid)
@@ -254,8 +266,8 @@ def test_what_the_board_had_begun_goes_on_in_the_same_recording(
     assert done["delivered"] == {"1": rid} and len(recordings(cloud)) == 1
 
 
-def receipts_of(device, **changes):
-    receipt = {"device": device, "store_id": STORE_ID, "n": 1, "bytes": 64044, "rid": "rec_1"}
+def receipts_of(of_device, changes):
+    receipt = {"device": of_device, "store_id": STORE_ID, "n": 1, "bytes": 64044, "rid": "rec_1"}
     header = bytearray(44)
     WavCodec(16000).upload_header(32000, [], header)
     receipt["sha256"] = hashlib.sha256(header + pcm(1, 2)).hexdigest()
@@ -275,28 +287,28 @@ def receipts_of(device, **changes):
         ({}, "freed"),
     ],
 )
-def test_a_receipt_counts_only_for_its_very_clip(serial_board, changes, outcome):
-    serial = serial_board("REC-G1")
+def test_a_receipt_counts_only_for_its_very_clip(serial_board, changes, outcome, name):
+    serial = serial_board(name)
     make_clips(serial, 2)
-    outcomes = settle(Board(serial.device), "REC-G1", receipts_of("REC-G1", **changes))
+    outcomes = settle(Board(serial.device), name, receipts_of(name, changes))
     assert list(outcomes.values()) == [outcome]
     assert set(clips_on(serial)) == (set() if outcome == "freed" else {1})
 
 
-def test_a_session_that_means_another_board_changes_nothing(serial_board):
-    serial = serial_board("REC-H1")
+def test_a_session_that_means_another_board_changes_nothing(serial_board, name):
+    serial = serial_board(name)
     make_clips(serial, 2)
     with pytest.raises(BoardFault) as caught:
-        settle(Board(serial.device), "REC-OTHER", receipts_of("REC-H1"))
+        settle(Board(serial.device), "REC-OTHER", receipts_of(name, {}))
     assert caught.value.code == "other_device"
     assert set(clips_on(serial)) == {1}
 
 
-def test_clips_of_another_token_wait_for_a_decision(serial_board, person, cloud, tmp_path):
-    serial = serial_board("REC-I1")
+def test_clips_of_another_token_wait_for_a_decision(serial_board, person, cloud, tmp_path, name):
+    serial = serial_board(name)
     make_clips(serial, 2)
     change_record(serial, 1, epoch=7)
-    _, token = cloud.register_recorder("REC-I1")
+    _, token = cloud.register_recorder(name)
     person.has(RECORDER_DEVICE_TOKEN=token)
     folder = tmp_path / "clips"
     person.run("pull", folder, "--board", serial.device)
@@ -306,10 +318,10 @@ def test_clips_of_another_token_wait_for_a_decision(serial_board, person, cloud,
     assert code == 0 and len(recordings(cloud)) == 1
 
 
-def test_a_changed_file_is_not_delivered(serial_board, person, cloud, tmp_path):
-    serial = serial_board("REC-J1")
+def test_a_changed_file_is_not_delivered(serial_board, person, cloud, tmp_path, name):
+    serial = serial_board(name)
     make_clips(serial, 2)
-    _, token = cloud.register_recorder("REC-J1")
+    _, token = cloud.register_recorder(name)
     person.has(RECORDER_DEVICE_TOKEN=token)
     folder = tmp_path / "clips"
     person.run("pull", folder, "--board", serial.device)
@@ -320,9 +332,9 @@ def test_a_changed_file_is_not_delivered(serial_board, person, cloud, tmp_path):
 
 
 def test_a_refused_token_stops_everything_and_is_never_shown(
-    serial_board, person, cloud, tmp_path, capsys
+    serial_board, person, cloud, tmp_path, capsys, name
 ):
-    serial = serial_board("REC-K1")
+    serial = serial_board(name)
     make_clips(serial, 2, 2)
     person.has(RECORDER_DEVICE_TOKEN="dtok_nobodyknowsthis")
     folder = tmp_path / "clips"

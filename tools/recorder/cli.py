@@ -11,7 +11,16 @@ from tools.recorder.errors import EXIT_INTERRUPTED, ToolError
 from tools.recorder.ui import Ui
 
 # Order of a recorder's life; each is a module of tools/recorder/commands.
-COMMANDS = ("list", "check", "requeue", "pull", "deliver", "receipt", "wipe")
+COMMANDS = (
+    "list",
+    "check",
+    "doctor",
+    "requeue",
+    "pull",
+    "deliver",
+    "receipt",
+    "wipe",
+)
 
 _EPILOG = """exit codes:
   0 done, 1 failed, 2 usage, 3 no device, 4 verification failed, 130 interrupted

@@ -62,6 +62,8 @@ class SerialBoard:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._is_raw = False
+        self._has_prompt = False  # since this start
+        self._interrupt_due = False  # Ctrl-C came before any code could be interrupted
         self._tail = b""
         self._lock = threading.Lock()
         (self.hardware / "registers").mkdir(parents=True, exist_ok=True)
@@ -187,6 +189,7 @@ class SerialBoard:
             pathlib.Path(self.device).unlink(missing_ok=True)
 
     def _spawn(self, runs_main: bool) -> None:
+        (self.hardware / "started").unlink(missing_ok=True)
         console, slave = pty.openpty()
         tty.setraw(slave)
         environment = {
@@ -210,7 +213,7 @@ class SerialBoard:
         )
         os.close(slave)
         self._console = console
-        self._is_raw = False
+        self._is_raw = self._has_prompt = self._interrupt_due = False
         self._tail = b""
 
     def _serve(self) -> None:
@@ -225,6 +228,9 @@ class SerialBoard:
             except OSError:
                 if self._stop.is_set():
                     break
+            if self._interrupt_due and self._code_runs():
+                self._interrupt_due = False
+                self._child.send_signal(signal.SIGINT)
             if self._is_starved():
                 self.resets.append("watchdog")
                 self._child.kill()
@@ -241,11 +247,15 @@ class SerialBoard:
                 # The port gives the terminal its old mode while code runs: a byte would not do.
                 self._child.send_signal(signal.SIGINT)
             else:
+                # A board remembers it while it starts; a pipe to a process does not.
+                self._interrupt_due = not self._has_prompt
                 self._write(self._console, b"\x03")
         self._write(self._console, last)
 
     def _code_runs(self) -> bool:
         """True if the child has a handler for SIGINT, which it has while Python code runs."""
+        if not (self.hardware / "started").exists():
+            return False  # the wheel's starter is a CPython, which would die of it
         try:
             status = pathlib.Path(f"/proc/{self._child.pid}/status").read_text()
         except OSError:
@@ -265,6 +275,7 @@ class SerialBoard:
         raw, friendly = self._tail.rfind(_RAW_BANNER), self._tail.rfind(_FRIENDLY_BANNER)
         if max(raw, friendly) >= 0:
             self._is_raw = raw > friendly
+            self._has_prompt, self._interrupt_due = True, False
         with (self.folder / "serial.log").open("ab") as log:
             log.write(data)
         self._write(self._port, data)
@@ -290,7 +301,8 @@ class SerialBoard:
             self._write(self._console, b"\x01")
             self._read_until(b"\r\n>")
             self._write(self._port, _RAW_BANNER + b">")
-            self._is_raw = True
+            self._is_raw = self._has_prompt = True
+            self._interrupt_due = False
 
     def _read_until(self, ending: bytes) -> bytes:
         said = b""

@@ -4,6 +4,7 @@ import os
 import sys
 
 import machine as _builtin
+import micropython
 import vfs
 
 _BLOCK_BYTES = 4096
@@ -111,7 +112,11 @@ def _run(name):
     return True
 
 
+micropython.kbd_intr(-1)  # firmware cannot be interrupted while it mounts
 sys.modules["machine"] = _Machine()
 _mount()
+micropython.kbd_intr(3)
+with open("/hardware/started", "w") as _f:
+    _f.write("")
 if _run("boot.py") and os.getenv("RECORDER_RUNS_MAIN") == "1":
     _run("main.py")
