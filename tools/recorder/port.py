@@ -236,6 +236,9 @@ class Board:
         arguments = [sys.executable, "-m", "mpremote", "connect", self.device]
         arguments += (["resume"] if resume else []) + commands
         code, said = _watched(arguments, timeout_s, line_came)
+        if code and "could not enter raw repl" in said:
+            # What comes while a board starts is lost, and mpremote sends its Ctrl-C only once.
+            code, said = _watched(arguments, timeout_s, line_came)
         said = mask(said, list(secrets))
         if code == 0:
             return said
