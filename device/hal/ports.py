@@ -48,6 +48,8 @@ class Net:
         the board. The handshake takes place in the first write or read; nothing of the caller's
         bytes leaves before the peer is verified. tls=False only for a board that says so.
     await exchange_datagram(host, port, data, size) -> bytes   one UDP question and its answer.
+    lend() -> (context, sockets)   for a technician's blocking probe alone: the TLS context that
+        verifies, and what has the names of the module `socket`.
     Raises Transient(dns_failed, connect_failed, low_memory).
 
     Connection:

@@ -52,7 +52,7 @@ class WholeFile:
         Raises Permanent (set aside), Transient, NeedsOperator (the lane waits).
         """
         if clip.state == CLOSED:
-            self._freeze(clip)
+            self.freeze(clip)
         if clip.state == CREATING:
             await self._create(clip)
         while clip.state != DONE:
@@ -62,7 +62,8 @@ class WholeFile:
                 self._store.save(clip, state=COMPLETING)
             await self._complete(clip, alive)
 
-    def _freeze(self, clip):
+    def freeze(self, clip):
+        """Make what create will send durable, so that every attempt sends the same bytes."""
         if file_size(clip.audio_path) < clip.record["bytes"]:
             raise Permanent("file_missing", "file_bytes=%d" % file_size(clip.audio_path))
         # A short tail of a longer take goes all the same: without it the conversation has a hole.

@@ -171,6 +171,21 @@ def _socket(host, port, kind):
     return sock, found[0][-1]
 
 
+class _NamedSockets:
+    """The module socket, for names of the simulator's table only."""
+
+    socket = socket.socket
+
+    def __init__(self, resolve):
+        self._resolve = resolve
+
+    def getaddrinfo(self, host, port, *kind):
+        try:
+            return socket.getaddrinfo(self._resolve(host), port, *kind)
+        except Transient as e:
+            raise OSError(e.code)
+
+
 class Net:
     """hosts: dict of name -> address; root_der: the trusted root as DER; is_up(): the radio."""
 
@@ -239,6 +254,10 @@ class Net:
             raise translate(e, "datagram")
         finally:
             sock.close()
+
+    def lend(self):
+        """See the net port: what a blocking probe needs, with the names of the simulation."""
+        return self._context, _NamedSockets(self._resolve)
 
     def drop_all(self):
         """The radio went off: nothing that was open answers any more."""
