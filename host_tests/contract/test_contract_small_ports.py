@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.hal.commands import parse_command
 from device.hal.lights import CODES
-from device.hal.sim.control import Console, parse_command
+from device.hal.sim.control import Console
 from device.link.clock import Clock
 from device.log import Log
 
