@@ -57,7 +57,7 @@ class Microphone:
         self._at = 0
         self._behind = self._rest = 0  # frames that time says there were and we did not get
         self._lowest, self._looks = self._cover_frames, 0
-        self._hole = self._hole_after = 0
+        self._hole = self._hole_in = 0  # frames to report, and in how many callbacks
         try:
             self._i2s = I2S(
                 table["mic_id"],
@@ -75,7 +75,9 @@ class Microphone:
             self._lend(0)
             self._lend(1)
         except (OSError, ValueError, RuntimeError, MemoryError) as e:
-            self.stop()
+            i2s, self._i2s = self._i2s, None
+            if i2s:
+                i2s.deinit()
             raise Fatal("microphone_failed", "I2S: %s" % e)
 
     def stop(self):
@@ -83,7 +85,8 @@ class Microphone:
         if i2s is None:
             return
         i2s.deinit()  # from here on nobody writes into our buffers
-        self._report_hole(0)
+        if self._hole:
+            self._tell_hole()
         turn = self._turn
         if self._held >= 0:
             self._drain(self._frames)
@@ -108,7 +111,10 @@ class Microphone:
             return
         turn = self._turn
         self._turn = 1 - turn
-        self._report_hole(1)
+        if self._hole:
+            self._hole_in -= 1
+            if self._hole_in <= 0:
+                self._tell_hole()
         self._look_for_loss()
         if self._held >= 0 and not self._move():
             # No room for the other buffer in all this time: it must go, or nobody listens.
@@ -154,29 +160,20 @@ class Microphone:
         lost = behind - self._cover_frames
         if lost > 0:
             # The DMA dropped its oldest: the hole is behind the buffer that is full by now too.
-            self._open_hole(lost, 2)
+            self._hole += lost
+            self._hole_in = 2
             behind -= lost
         self._lowest = min(self._lowest, behind)
         self._looks += 1
         if self._looks >= _LOOKS:
             lost = (self._lowest + _DMA_FRAMES // 2) // _DMA_FRAMES * _DMA_FRAMES
             if lost:
-                self._open_hole(lost, 0)
+                self._ring.overrun(lost)
             behind -= self._lowest  # and with it what the clocks differ
             self._lowest, self._looks = self._cover_frames, 0
         self._behind = behind
 
-    def _open_hole(self, frames, after):
-        if not self._hole:
-            self._hole_after = after
-        self._hole += frames
-        self._report_hole(0 if after == 0 else None)
-
-    def _report_hole(self, passed):
-        """Tell the ring before the first frames behind the hole; passed: callbacks since."""
-        if not self._hole or passed is None:
-            return
-        self._hole_after -= passed
-        if self._hole_after <= 0 or self._i2s is None:
-            self._ring.overrun(self._hole)
-            self._hole = 0
+    def _tell_hole(self):
+        """Tell the ring before the first frames behind the hole are committed."""
+        self._ring.overrun(self._hole)
+        self._hole = 0
