@@ -2,8 +2,10 @@
 import asyncio
 import gc
 import sys
+import time
 
 GC_THRESHOLD_BYTES = 16384  # collect early: short pauses, and large blocks stay free
+BUILD_AGAIN_S = 10
 
 
 def read_config():
@@ -13,6 +15,15 @@ def read_config():
             return f.read()
     except OSError:
         return None
+
+
+def restart():
+    """What System.reset does, where there is no System."""
+    if sys.platform == "esp32":
+        import machine
+
+        machine.reset()
+    sys.exit(3)
 
 
 def prepare(board):
@@ -36,7 +47,14 @@ def main():
         from device.hal.sim.board import build
     from device.compat import short_traceback
 
-    board = build()
+    try:
+        board = build()
+    except Exception as e:
+        # A card that is not in, for instance: said, and looked at again.
+        sys.stdout.write("E no board\n" + short_traceback(e))
+        time.sleep(BUILD_AGAIN_S)
+        restart()
+        return
     try:
         supervisor = prepare(board)
         gc.collect()

@@ -3,6 +3,7 @@
 import sys
 
 from device.compat import forget_module
+from device.errors import NeedsOperator
 from device.hal.esp32.secrets import Secrets
 
 _ROOTS = "/roots"
@@ -52,14 +53,20 @@ def build():
     }
     board.system = System()
     board.secrets = open_secrets()
-    board.storage = FlashStorage() if table["storage"] == "flash" else CardStorage(table)
+    led = open_led(table)
+    try:
+        board.storage = FlashStorage() if table["storage"] == "flash" else CardStorage(table)
+    except NeedsOperator:
+        if led:
+            led.set(0xFF0000)
+        raise
     board.microphone = Microphone(table)
     board.wifi = wifi = Wifi()
     board.net = Net(read_roots(_ROOTS), wifi.is_up)
     board.clock = Clock()
     board.battery = Battery(table)
     board.button = Button(table)
-    board.indicator = Indicator(open_led(table))
+    board.indicator = Indicator(led)
     board.watchdog = Watchdog()
     board.console = Console()
     return board

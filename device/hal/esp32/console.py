@@ -12,6 +12,7 @@ from device.compat import const, sleep_ms
 from device.hal.commands import MAX_LINE_BYTES, parse_command
 
 _LOOK_MS = const(50)
+_BYTES_A_LOOK = const(256)  # so that a flood does not stop everything else
 
 
 class Console:
@@ -23,19 +24,20 @@ class Console:
     async def next_command(self):
         """The next command. Waits without limit."""
         while True:
-            while self._poll.poll(0):
-                # One at a time: the console's read() waits until it has all (sys_stdio_mphal.c).
-                letter = sys.stdin.read(1)
-                if letter not in ("\n", "\r", ""):
+            for _ in range(_BYTES_A_LOOK):
+                if not self._poll.poll(0):
+                    break
+                # One byte: read() waits until it has all it is asked for, and as text it would
+                # also wait for the rest of a letter (shared/runtime/sys_stdio_mphal.c).
+                byte = sys.stdin.buffer.read(1)
+                if byte not in (b"\n", b"\r"):
                     if len(self._line) <= MAX_LINE_BYTES:  # of one that is too long: its start
-                        self._line += letter.encode()
+                        self._line += byte
                     continue
                 line, self._line = bytes(self._line), bytearray()
                 command = parse_command(line)
                 if command is not None:
                     return command
-                if not letter:
-                    break  # the end of the input: not on a board
             await sleep_ms(_LOOK_MS)
 
     def reply(self, command, answer):

@@ -1,9 +1,9 @@
 """Wi-Fi port: the chip's station. One attempt for each connect(); when again is link's to decide.
 
-The driver's own retries are off: it would go on with a wrong password for ever and say "connecting"
-all the while. Its status is the reason of the last disconnection, also of one before this connect(),
-so a status that has not changed since is not believed at once. disconnect() switches the radio
-off: everything begins from one known state, and an idle radio costs 100 mA.
+The driver's own retries are off: it would go on with a wrong password for ever and say
+"connecting" all the while. Its status is the reason of the last disconnection, also of one before
+this connect(), so a status that has not changed since is not believed at once. disconnect()
+switches the radio off: everything begins from one known state, and an idle radio costs 100 mA.
 """
 
 import network
