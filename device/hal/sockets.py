@@ -178,13 +178,15 @@ def _socket(found):
 
 
 class Net:
-    """The net port but for `async _find(host, port, kind)`, which gives an entry of getaddrinfo or
-    raises Transient(link_down, dns_failed).
-    """
+    """The net port but for _find()."""
 
     def __init__(self, roots_der):
         self._context = tls_context(roots_der)
         self._open = []
+
+    async def _find(self, host, port, kind):
+        """An entry of getaddrinfo for host. Raises Transient(link_down, dns_failed)."""
+        raise NotImplementedError
 
     async def open(self, host, port, is_tls):
         """See the net port."""
