@@ -63,7 +63,11 @@ def build(board, config_data):
     settings, faults = load_settings(config_data, board.limits)
     gc.collect()
     buffers = Buffers(settings)
-    board.microphone.prepare(settings["recording.rate_hz"], buffers.ring.frames_per_block)
+    board.microphone.prepare(
+        settings["recording.rate_hz"],
+        buffers.ring.frames_per_block,
+        settings["recording.ring_blocks"],
+    )
     faults = board.faults + faults
     system, secrets = board.system, board.secrets
     boot = secrets.counter("boot")

@@ -15,8 +15,8 @@ class Microphone:
                    ring.slot() for the next free block, ring.commit(frames) when it is full and
                    ring.overrun(frames) for what it had to drop. It may do so from an interrupt:
                    these three do not allocate.
-    prepare(rate_hz, block_frames)   once, before start: make the driver's own buffers for this
-                   rate and size of the ring's blocks, while the heap is still unbroken.
+    prepare(rate_hz, block_frames, blocks)   once, before start: make the driver's own buffers for
+                   this rate and ring (blocks of block_frames), while the heap is still unbroken.
     stop()         stop filling; a part of a block that is already there is committed first.
     rate_hz        samples a second.
     Raises Fatal("microphone_failed") from start.

@@ -35,19 +35,21 @@ class Microphone:
         self._i2s = None
         self.rate_hz = 0
 
-    def prepare(self, rate_hz, block_frames):
-        """Make the buffers: each covers mic_stall_ms, in whole blocks of the ring."""
+    def prepare(self, rate_hz, block_frames, blocks):
+        """Make the buffers: each covers mic_stall_ms in whole blocks of the ring, but at most half
+        of the ring, so that it takes both after a stall.
+        """
         self.rate_hz = rate_hz
         stall_frames = rate_hz * self._table["mic_stall_ms"] // 1000
-        blocks = max(1, -(-stall_frames // block_frames))
         self._block_frames = block_frames
-        self._frames = blocks * block_frames
+        self._frames = block_frames * min(-(-stall_frames // block_frames), max(1, blocks // 2))
         size_bytes = 4 * self._words * self._frames
         self._raw = (bytearray(size_bytes), bytearray(size_bytes))
         dma_buffers = max(2, -(-rate_hz * self._table["mic_dma_ms"] // (1000 * _DMA_FRAMES)))
         self._ibuf_bytes = dma_buffers * _DMA_FRAMES * _FRAME_BYTES
         # Without a loss no more than this can be on its way while a callback runs.
-        self._cover_frames = self._frames + dma_buffers * _DMA_FRAMES
+        self._dma_frames = dma_buffers * _DMA_FRAMES
+        self._cover_frames = self._frames + self._dma_frames
 
     def start(self, ring):
         table = self._table
@@ -98,8 +100,11 @@ class Microphone:
             frames = filled(self._frames, self._raw[index], self._words)
             self._held, self._at = index, 0
             self._drain(frames)
+            lost = self._lag(frames) - self._dma_frames
             if frames < self._frames:
                 break
+        if lost > 0:
+            self._ring.overrun(lost)
 
     def _lend(self, index):
         mark(self._frames, self._raw[index], self._words)
@@ -148,15 +153,19 @@ class Microphone:
             self._at += n
             self._ring.commit(n)
 
-    def _look_for_loss(self):
-        """Compare a full buffer with the time that passed."""
+    def _lag(self, frames):
+        """How many frames time is ahead of what we got, frames included."""
         now = ticks_ms()
         self._rest += ticks_diff(now, self._last_ticks_ms) * self.rate_hz
         self._last_ticks_ms = now
-        behind = self._behind + self._rest // 1000 - self._frames
+        # I2S's divider and the ticks are of one crystal but round differently: never below 0.
+        self._behind = max(0, self._behind + self._rest // 1000 - frames)
         self._rest %= 1000
-        if behind < 0:
-            behind = 0  # I2S's divider and the ticks are of one crystal but round differently
+        return self._behind
+
+    def _look_for_loss(self):
+        """Compare a full buffer with the time that passed."""
+        behind = self._lag(self._frames)
         lost = behind - self._cover_frames
         if lost > 0:
             # The DMA dropped its oldest: the hole is behind the buffer that is full by now too.
