@@ -153,7 +153,7 @@ def load(data, machine):
         if not isinstance(tree, dict):
             tree, faults = {}, ["board.json: must be a JSON object in braces"]
     name = tree.pop("board", None) or name_for(machine)
-    if name not in BOARDS:
+    if not isinstance(name, str) or name not in BOARDS:
         known = ", ".join(sorted(BOARDS))
         faults.append("board: %s is not known; one of %s" % (name, known))
         name = name_for(machine)

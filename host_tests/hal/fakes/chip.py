@@ -30,7 +30,7 @@ class Chip:
         self.card = None
         self.nvs = {}  # namespace -> key -> value
         self.rtc_memory = b""
-        self.rtc_set = None
+        self.rtc_s = 0
         self.reset_cause = 1
         self.watchdog = []
         self.networks = {}  # ssid -> password; what is in reach

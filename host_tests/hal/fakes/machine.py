@@ -4,6 +4,7 @@ import collections
 import errno
 
 from host_tests.hal.fakes import chip as _chip
+from host_tests.hal.fakes import clock
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 _DMA_FRAMES = 256
@@ -41,7 +42,6 @@ class Pin:
 
 class ADC:
     ATTN_11DB = 3
-    ADC1 = {"esp32s3": range(1, 11), "esp32": range(32, 40)}
 
     def __init__(self, pin, *, atten=3):
         """like ports/esp32/machine_adc.c (mp_machine_adc_make_new, madc_init_helper)."""
@@ -74,7 +74,7 @@ class RTC:
         """like ports/esp32/machine_rtc.c (machine_rtc_datetime_helper): weekday unused."""
         if len(datetimetuple) != 8:
             raise ValueError("requested length 8")
-        _chip.chip.rtc_set = tuple(datetimetuple)
+        clock.set_from(datetimetuple)
 
     def memory(self, data=None):
         """like ports/esp32/machine_rtc.c (machine_rtc_memory)."""
