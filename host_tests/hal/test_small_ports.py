@@ -1,6 +1,7 @@
 """What the small ports of a board do with the odd ways of their drivers."""
 
 import asyncio
+import errno
 import hashlib
 import io
 import json
@@ -483,7 +484,7 @@ def test_newlibs_number_for_connected_is_known():
 
         def connect(self, address):
             self.calls += 1
-            raise OSError(sockets.errno.EINPROGRESS if self.calls == 1 else 127)
+            raise OSError(errno.EINPROGRESS if self.calls == 1 else 127, "")
 
     async def at_once(sock):
         pass

@@ -152,7 +152,7 @@ def load(data, machine):
             tree = None
         if not isinstance(tree, dict):
             tree, faults = {}, ["board.json: must be a JSON object in braces"]
-    name = tree.pop("board", None) or name_for(machine)
+    name = tree.pop("board", name_for(machine))
     if not isinstance(name, str) or name not in BOARDS:
         known = ", ".join(sorted(BOARDS))
         faults.append("board: %s is not known; one of %s" % (name, known))

@@ -66,6 +66,6 @@ class Partition:
         self.label = label
 
     @classmethod
-    def find(cls, type=0, subtype=255, label=None, block_size=4096):
+    def find(cls, type=0, subtype=255, label=None):
         """like ports/esp32/esp32_partition.c (esp32_partition_find): a list, perhaps empty."""
         return [cls(name) for name in _chip.chip.partitions if label in (None, name)]
