@@ -5,7 +5,7 @@ import sys
 import types
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.errors import NeedsOperator
@@ -97,6 +97,7 @@ _anything = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(boards.BOARDS)),
     st.dictionaries(st.sampled_from(sorted(boards.BOARDS["esp32-c3"])), _anything, max_size=6),

@@ -14,6 +14,7 @@ from device.compat import wait_for_ms
 from device.errors import NeedsOperator, Transient
 from device.hal.esp32 import boards
 from device.hal.lights import CODES
+from host_tests.hal.fakes import clock as fake_clock
 
 TABLE = boards.BOARDS["esp32-s3-sd"]
 
@@ -199,6 +200,8 @@ def test_the_clock_counts_from_2000_and_says_unix_time(chip):
     clock.set_rtc(1_900_000_123)
     chip.run(2000)
     assert clock.rtc_unix_s() == 1_900_000_125
+    shown = fake_clock.time() + fake_clock.UNIX_OF_2000
+    assert shown == 1_900_000_125, "and so does the chip, whose dates TLS goes by"
 
 
 @pytest.mark.parametrize(
@@ -243,9 +246,11 @@ def test_battery(chip):
     assert without.percent() is None and not without.is_charging()
 
 
-def test_a_charger_pin_that_can_only_be_read_has_no_pull_up(chip):
+def test_a_charger_pin_that_can_only_be_read_needs_the_boards_resistor(chip):
+    """The driver takes the pull-up without a word, and there is none."""
     from device.hal.esp32.battery import Battery
 
+    assert boards.BOARDS["esp32-sd"]["charger_pin"] == 35
     chip.microvolts[34] = 2_000_000
     battery = Battery(dict(TABLE, battery_pin=34, charger_pin=35))
     for level in (1, 0):  # the board's own resistor and the charger

@@ -19,7 +19,7 @@ class Battery:
         pin = table["battery_pin"]
         self._adc = None if pin is None else ADC(Pin(pin), atten=ADC.ATTN_11DB)
         pin = table["charger_pin"]
-        self._charger = None if pin is None else _charger_pin(pin)
+        self._charger = None if pin is None else Pin(pin, Pin.IN, Pin.PULL_UP)
 
     def voltage_mv(self):
         """The cell's voltage, or None without a pin or without the chip's calibration."""
@@ -50,10 +50,3 @@ def charge_pct(mv):
             return low_pct + share // (high_mv - low_mv)
         low_mv, low_pct = high_mv, high_pct
     return 100
-
-
-def _charger_pin(pin):
-    try:
-        return Pin(pin, Pin.IN, Pin.PULL_UP)
-    except ValueError:
-        return Pin(pin, Pin.IN)  # pins that can only be read have no pull-up

@@ -18,15 +18,17 @@ class Pin:
     input_only = _INPUT_ONLY
 
     def __init__(self, id, mode=-1, pull=-1, *, value=None):
-        """like ports/esp32/machine_pin.c (mp_pin_make_new, machine_pin_obj_init_helper)."""
+        """like ports/esp32/machine_pin.c (mp_pin_make_new, machine_pin_obj_init_helper): a pull
+        on a pin that has none is taken without a word.
+        """
         if not isinstance(id, int) or not 0 <= id < 49:
             raise ValueError("invalid pin")
-        if id in self.input_only and (mode == self.OUT or pull in (1, 2)):
+        if id in self.input_only and mode == self.OUT:
             raise ValueError("pin can only be input")
         self._id = id
         if value is not None:
             _chip.chip.outputs[id] = value
-        if pull == self.PULL_UP:
+        if pull == self.PULL_UP and id not in self.input_only:
             _chip.chip.levels.setdefault(id, 1)
 
     def value(self, x=None):
