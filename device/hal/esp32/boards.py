@@ -69,6 +69,7 @@ _ESP32 = dict(
 _C3 = dict(
     _ESP32,
     chip="esp32c3",
+    mic_dma_ms=192,  # its clips lie on its flash: two erases and their programs take 118 ms
     mic_sck_pin=4,
     mic_ws_pin=5,
     mic_sd_pin=6,

@@ -59,6 +59,7 @@ class Microphone:
         self._at = 0
         self._behind = self._rest = 0  # frames that time says there were and we did not get
         self._lowest, self._looks = self._cover_frames, 0
+        self._is_call_lost = False
         self._hole = self._hole_in = 0  # frames to report, and in how many callbacks
         try:
             self._i2s = I2S(
@@ -112,8 +113,14 @@ class Microphone:
 
     def _buffer_filled(self, i2s):
         """The driver's callback: runs between two bytecodes of whatever runs now."""
-        if self._i2s is None:
-            return
+        if self._i2s is not None:
+            self._take_next()
+            if self._is_call_lost:
+                self._is_call_lost = False
+                self._take_next()
+
+    def _take_next(self):
+        """The buffer whose turn it is, is full."""
         turn = self._turn
         self._turn = 1 - turn
         if self._hole:
@@ -175,12 +182,19 @@ class Microphone:
         self._lowest = min(self._lowest, behind)
         self._looks += 1
         if self._looks >= _LOOKS:
+            if self._lowest >= self._frames and self._held < 0 and self._is_full(self._turn):
+                # The other one was full all the time: the scheduler had no place for a callback.
+                self._is_call_lost = True
+                self._lowest -= self._frames
             lost = (self._lowest + _DMA_FRAMES // 2) // _DMA_FRAMES * _DMA_FRAMES
             if lost:
                 self._ring.overrun(lost)
             behind -= self._lowest  # and with it what the clocks differ
             self._lowest, self._looks = self._cover_frames, 0
         self._behind = behind
+
+    def _is_full(self, index):
+        return filled(self._frames, self._raw[index], self._words) == self._frames
 
     def _tell_hole(self):
         """Tell the ring before the first frames behind the hole are committed."""
