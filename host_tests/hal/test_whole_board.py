@@ -103,3 +103,21 @@ def test_boot_counts_and_main_builds_this_board():
     for name, word in (("boot.py", "open_secrets"), ("main.py", "build")):
         assert "from device.hal.esp32.board import " + word in (root / name).read_text()
         assert callable(getattr(module, word))
+
+
+def test_a_board_without_its_medium_says_why_and_looks_again(chip, monkeypatch, capsys):
+    import main as program
+    from device.errors import NeedsOperator
+    from device.hal.esp32 import board as module
+
+    def no_card():
+        raise NeedsOperator("storage_failed", "card: is it in, and FAT32?")
+
+    waits = []
+    monkeypatch.setattr(module, "build", no_card)
+    monkeypatch.setattr(program.sys, "platform", "esp32")
+    monkeypatch.setattr(program.time, "sleep", waits.append)
+    with pytest.raises(SystemExit) as ending:
+        program.main()
+    assert str(ending.value) == "esp_restart" and waits == [program.BUILD_AGAIN_S]
+    assert "is it in, and FAT32?" in capsys.readouterr().out
