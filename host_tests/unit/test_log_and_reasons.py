@@ -163,7 +163,7 @@ def test_every_code_that_is_raised_is_in_a_table():
 
 
 def test_codes_that_come_from_tables_of_the_code_are_in_a_table():
-    from device.hal.sim.net import _CERTIFICATE_TEXTS
+    from device.hal.sockets import _CERTIFICATE_TEXTS
     from device.link.link import _REASONS
     from device.transfer.lane import _LINK_CODES, _PARKED_REASONS
 

@@ -48,6 +48,7 @@ def build():
     with open(folder + "/board.json") as f:
         spec = json.load(f)
     board = Board()
+    board.faults = []
     board.limits = spec.get("limits", {"activity.pre_roll_s": 10})
     board.console = console = Console(tuple(spec["control"]) if spec.get("control") else None)
     event = _event(console, folder)
