@@ -80,7 +80,7 @@ def _facts(store, clip):
     return {
         "n": clip.number,
         "path": clip.audio_path,
-        "header": hexlify(header).decode(),
+        "header": hexlify(bytes(header)).decode(),
         "bytes": record["bytes"],
         "sha256": source.sha256_hex,
         "intact": source.is_intact(),

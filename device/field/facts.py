@@ -12,7 +12,7 @@ def run(board, args):
     return {
         "device": system.device_id,
         "firmware": system.firmware_version,
-        "micropython": ".".join([str(n) for n in sys.implementation[1][:3]]),
+        "micropython": ".".join([str(n) for n in sys.implementation.version[:3]]),
         "reset_cause": system.reset_cause(),
         "boot": secrets.counter("boot"),
         "token": bool(secrets.get("token")),

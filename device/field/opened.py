@@ -1,7 +1,9 @@
 """The store as a technician's session opens it: no recorder runs, so nothing is being recorded."""
 
+from device.app import load_settings
 from device.errors import DeviceError
 from device.log import ERROR, Log
+from device.store.slots import Slots
 from device.store.store import ClipStore
 
 
@@ -10,6 +12,17 @@ def open_store(board):
     store = ClipStore(board.storage, board.secrets)
     store.prepare()
     return store
+
+
+def settings_in_force(board):
+    """The settings that the recorder runs with: of config.json, or the last good ones."""
+    try:
+        with open("config.json", "rb") as f:
+            data = f.read()
+    except OSError:
+        data = None
+    kept = Slots("config1", board.storage.root + "/state/config")
+    return load_settings(data, kept, board.limits)[0]
 
 
 def quiet_log(board):

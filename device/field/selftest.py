@@ -16,11 +16,10 @@ import json
 import math
 import os
 
-from device.app import load_settings
 from device.compat import WAIT_ERRORS, sleep_ms, sync_file, ticks_diff, ticks_ms, wait_for_ms
 from device.errors import DeviceError
 from device.field.entry import progress
-from device.field.opened import quiet_log
+from device.field.opened import quiet_log, settings_in_force
 
 _BLOCK_FRAMES = 512
 _HEAR_MS = 2_000
@@ -31,7 +30,7 @@ _JOIN_MS = 20_000
 
 def run(board, args):
     """args: parts (list), and what single parts take. Returns {"device", "parts"}."""
-    settings = load_settings(_config())[0]
+    settings = settings_in_force(board)
     for name in args["parts"]:
         try:
             _PARTS[name](board, settings, args)
@@ -41,14 +40,6 @@ def run(board, args):
             progress(test=name, ok=False, code="errno", detail=str(e))
         gc.collect()
     return {"device": board.system.device_id, "parts": args["parts"]}
-
-
-def _config():
-    try:
-        with open("config.json", "rb") as f:
-            return f.read()
-    except OSError:
-        return None
 
 
 def _microphone(board, settings, args):

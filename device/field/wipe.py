@@ -7,10 +7,9 @@ leaves a board that a repeated wipe finishes: clips, then state, then secrets, t
 
 import os
 
-from device.app import load_settings
 from device.compat import file_size, list_dir
 from device.errors import DeviceError
-from device.field.opened import check_device, open_store, pick
+from device.field.opened import check_device, open_store, pick, settings_in_force
 from device.store.clip import DONE
 
 CONFIG = "config.json"
@@ -28,26 +27,19 @@ def run(board, args):
         return {"undelivered": undelivered, "wiped": False}
     if undelivered and not args.get("lose_clips"):
         raise DeviceError("undelivered", "%d clips" % undelivered)
+    networks = settings_in_force(board)["wifi.networks"]
     try:
         _remove_tree(store.root + "/clips")
         _remove_tree(store.root + "/state")
     except OSError as e:
         raise DeviceError("storage_failed", "errno=%s" % e.errno)
     board.secrets.raise_counter("epoch", board.secrets.counter("epoch") + 1)
-    for key in _SECRETS + tuple(["wifi:" + name for name in _networks()]):
+    for key in _SECRETS + tuple(["wifi:" + name for name in networks]):
         if board.secrets.get(key):
             board.secrets.set(key, "")
     if file_size(CONFIG) >= 0:
         os.remove(CONFIG)
     return {"undelivered": undelivered, "wiped": True}
-
-
-def _networks():
-    try:
-        with open(CONFIG, "rb") as f:
-            return load_settings(f.read())[0]["wifi.networks"]
-    except OSError:
-        return []
 
 
 def _remove_tree(path):
