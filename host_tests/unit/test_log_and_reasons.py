@@ -155,7 +155,7 @@ def test_every_code_that_is_raised_is_in_a_table():
             assert code in CLIP, place
         elif name in ("Transient", "UrlRefused", "SetUpFault", "NeedsOperator"):
             assert code in LANE, place
-        else:
+        elif not place.startswith("field/"):  # a session's answers are for the laptop, not waits
             assert code in LANE or code in RECORDER or code in CLIP, (place, code)
 
 
