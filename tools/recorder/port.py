@@ -126,7 +126,8 @@ class Board:
         Begins with a soft reset, so each call finds the same fresh heap. Raises BoardFault (the
         function said no), NoDevice (busy, silent, gone), Foreign (no such application there).
         """
-        script = _CALL % (name, json.dumps(revealed(args)))
+        # Plain UTF-8: MicroPython reads an escaped emoji as two halves.
+        script = _CALL % (name, json.dumps(revealed(args), ensure_ascii=False))
         return self.run(script, timeout_s, name, secrets_in(args), on_progress)
 
     def run(
