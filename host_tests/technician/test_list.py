@@ -5,7 +5,6 @@ import pty
 import tty
 
 import pytest
-
 from field_bench import Person
 
 

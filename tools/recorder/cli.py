@@ -24,7 +24,7 @@ COMMANDS = (
 
 _EPILOG = """exit codes:
   0 done, 1 failed, 2 usage, 3 no device, 4 verification failed, 130 interrupted
-`recorder COMMAND --help` has an example of each; docs/technician-repair.md a section for each job."""
+`recorder COMMAND --help` has an example of each; docs/technician-repair.md explains each job."""
 
 
 def parser() -> argparse.ArgumentParser:
