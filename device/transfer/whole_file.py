@@ -45,12 +45,15 @@ class WholeFile:
         self._device_id = device_id
         self._store_id = store_id
         self._log = log
+        self._unsaved = (0, None)  # what the cloud has done and no record says: (clip, changes)
 
     async def advance(self, clip, alive=no_news):
         """Take clip as far as it goes: to `done`, or raise. alive() is called while it moves.
 
         Raises Permanent (set aside), Transient, NeedsOperator (the lane waits).
         """
+        if clip.number == self._unsaved[0]:
+            self._keep(clip, **self._unsaved[1])
         if clip.state == CLOSED:
             self._freeze(clip)
         if clip.state == CREATING:
@@ -61,6 +64,14 @@ class WholeFile:
             if clip.state == STORED:
                 self._store.save(clip, state=COMPLETING)
             await self._complete(clip, alive)
+
+    def _keep(self, clip, **changes):
+        """Save what the cloud has done. A full medium must not make it do that again: beyond the
+        life of an Idempotency-Key each create makes another recording.
+        """
+        self._unsaved = (clip.number, changes)
+        self._store.save(clip, **changes)
+        self._unsaved = (0, None)
 
     def _freeze(self, clip):
         if file_size(clip.audio_path) < clip.record["bytes"]:
@@ -81,7 +92,7 @@ class WholeFile:
             raise Permanent("damaged", "create body")
         key, _, body = frozen.partition(b"\n")
         rid = await self._cloud.create(body, key.decode())
-        self._store.save(clip, state=CREATED, rid=rid)
+        self._keep(clip, state=CREATED, rid=rid)
         self._log.info("clip created clip=%d recording=%s", clip.number, rid)
 
     async def _upload(self, clip, alive):
@@ -106,7 +117,7 @@ class WholeFile:
             raise Permanent("damaged", "read errno=%s" % e.errno)
         finally:
             source.close()
-        self._store.save(clip, state=STORED, sha=source.sha256_hex)
+        self._keep(clip, state=STORED, sha=source.sha256_hex)
 
     async def _put(self, clip, source):
         record = clip.record

@@ -73,6 +73,8 @@ class Loop(asyncio.AbstractEventLoop):
 
     def call_exception_handler(self, context):
         error = context.get("exception")
+        if isinstance(error, SystemExit):
+            return  # a power cut that went through a task
         raise RuntimeError(context["message"]) from error
 
     def _timer_handle_cancelled(self, handle):

@@ -242,7 +242,7 @@ def s9_order(history):
         if number <= highest:
             yield f"clip number {number} was used again at {event.at_ms} ms"
         highest = max(highest, number)
-    disturbed = history.of("cut", "reset", "failure") or any(
+    disturbed = history.of("cut", "reset", "failure", "failed") or any(
         e.detail["status"] not in (200, 201) for e in history.of("answer")
     )
     if not disturbed:
@@ -292,8 +292,11 @@ def s13_bounds(history):
                 yield f"{event.detail['count']} {kind} at {event.at_ms} ms"
     most = history.limits.get("requests_an_hour")
     if most:
+        # 425 is no refusal: the cloud asks to be asked again.
         refused = {
-            e.detail["id"] for e in history.of("answer") if not 0 < e.detail["status"] < 300
+            e.detail["id"]
+            for e in history.of("answer")
+            if e.detail["status"] != 425 and not 0 < e.detail["status"] < 300
         }
         times = [e.at_ms for e in history.of("request") if e.detail["id"] in refused]
         for i in range(len(times) - most):

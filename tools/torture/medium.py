@@ -36,6 +36,7 @@ class Medium:
     # The module `os`, as far as the device uses it.
 
     def stat(self, path):
+        self._step("read")
         self._cost("stat", 0)
         if path in self.files:
             return (0,) * 6 + (len(self.files[path]),)
@@ -82,6 +83,7 @@ class Medium:
     def list_dir(self, path):
         if path not in self.folders:
             raise OSError(errno.ENOENT, "no folder")
+        self._step("read")
         self._cost("list", 0)
         for name in sorted(self.folders[path]):
             yield name, path + "/" + name in self.folders
