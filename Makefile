@@ -8,6 +8,7 @@ help:
 	@echo "make simulate QUALITY=30dB near-lossless FLAC; CODEC=wav for PCM"
 	@echo "make simulate ENGINE=cpython   with CPython in place of MicroPython's unix port"
 	@echo "make test                  the whole test suite"
+	@echo "make torture SEEDS=10000  months of virtual time under bad weather, then power cuts"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
 	@echo "make clean                 remove build/ and .venv"
 
@@ -23,8 +24,12 @@ simulate: setup
 test: setup
 	@$(VENV_PYTHON) -m pytest $(ARGS)
 
+torture: setup
+	@$(VENV_PYTHON) -W ignore -m tools.torture.month --seed 1 --count $(or $(SEEDS),10000)
+	@$(VENV_PYTHON) -m host_tests.power
+
 clean:
 	rm -rf build .venv
 
-.PHONY: help setup asr simulate test clean
+.PHONY: help setup asr simulate test torture clean
 .DEFAULT_GOAL := help

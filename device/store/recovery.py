@@ -8,7 +8,16 @@ checked. How one clip is repaired stands in repair.py, which is loaded for it an
 
 import asyncio
 
-from device.compat import WAIT_ERRORS, const, forget_module, sleep_ms, wait_for_ms
+from device.compat import (
+    WAIT_ERRORS,
+    const,
+    forget_module,
+    sleep_ms,
+    ticks_add,
+    ticks_diff,
+    ticks_ms,
+    wait_for_ms,
+)
 from device.errors import DeviceError
 from device.store import paths
 from device.store.clip import OPEN
@@ -18,6 +27,7 @@ _LOOK_BACK = const(8)
 _MAX_PENDED = const(8)
 _MAX_GIVEN_UP = const(32)
 _CHECK_MS = const(60_000)
+_AGAIN_CAP_MS = const(3_600_000)  # how rarely a clip is tried again that the medium refused
 
 
 class Recovery:
@@ -32,18 +42,21 @@ class Recovery:
         self._notify = notify
         self._end = store.highest
         self._pended = []
-        self._given_up = []
+        self._given_up = []  # nothing but somebody's look will help
+        self._refused = []  # the medium did not let it: tried again, ever more rarely
+        self._again_ms = _CHECK_MS
+        self._again_ticks_ms = 0
         self._wake = asyncio.Event()
         self.repaired = 0
 
     @property
     def unreadable(self):
         """How many clips could not be repaired in this boot."""
-        return len(self._given_up)
+        return len(self._given_up) + len(self._refused)
 
     def pend(self, number):
         """Clip number was left open, and not by the recorder that runs: repair it soon."""
-        if number in self._pended or number in self._given_up:
+        if number in self._pended or number in self._given_up or number in self._refused:
             return
         if len(self._pended) < _MAX_PENDED:
             self._pended.append(number)
@@ -74,15 +87,12 @@ class Recovery:
             except WAIT_ERRORS:
                 pass
             self._wake.clear()
+            if self._refused and ticks_diff(ticks_ms(), self._again_ticks_ms) >= 0:
+                self._again_ms = min(2 * self._again_ms, _AGAIN_CAP_MS)
+                self._pended += self._refused
+                self._refused = []
             while self._pended:
-                clip = self._store.clip(self._pended[0])
-                try:
-                    clip.load()
-                except OSError:
-                    clip.record = None
-                if clip.record and clip.state != OPEN:
-                    self._notify()  # its record could be written after all
-                await self._repair(clip)
+                await self._repair(self._store.clip(self._pended[0]))
                 self._pended.pop(0)
             forget_module(_REPAIR)
 
@@ -93,15 +103,22 @@ class Recovery:
         if clip.number == self._store.open_number:
             return
         try:
+            # A record that could not be read before is not torn for that: it is read again.
+            if clip.record is None and clip.load() and clip.state != OPEN:
+                self._notify()
             if await repair.look_at(self._store, clip, self._work, self._log):
                 self.repaired += 1
+                self._again_ms = _CHECK_MS
                 self._notify()
         except OSError as e:
-            self._give_up(clip, "errno=%s" % e.errno)
-        except (ValueError, DeviceError) as e:
-            self._give_up(clip, str(e))
+            self._give_up(self._refused, clip, "errno=%s" % e.errno)
+        except DeviceError as e:
+            self._give_up(self._refused, clip, str(e))
+        except ValueError as e:
+            self._give_up(self._given_up, clip, str(e))
 
-    def _give_up(self, clip, why):
+    def _give_up(self, those, clip, why):
         self._log.error("clip cannot be repaired clip=%d %s", clip.number, why)
-        if len(self._given_up) < _MAX_GIVEN_UP and clip.number not in self._given_up:
-            self._given_up.append(clip.number)
+        if len(those) < _MAX_GIVEN_UP and clip.number not in those:
+            those.append(clip.number)
+        self._again_ticks_ms = ticks_add(ticks_ms(), self._again_ms)

@@ -22,6 +22,7 @@ from device.api.verdict import SetUpFault
 from device.compat import const, file_size, sleep_ms
 from device.errors import DeviceError, Permanent, Transient, UrlRefused
 from device.store.clip import CLOSED, COMPLETING, CREATED, CREATING, DONE, STORED
+from device.store.medium import medium_error
 from device.transfer.source import ClipSource
 
 _BODY_MAX_BYTES = const(2048)
@@ -45,12 +46,15 @@ class WholeFile:
         self._device_id = device_id
         self._store_id = store_id
         self._log = log
+        self._unsaved = (0, None)  # what the cloud has done and no record says: (clip, changes)
 
     async def advance(self, clip, alive=no_news):
         """Take clip as far as it goes: to `done`, or raise. alive() is called while it moves.
 
         Raises Permanent (set aside), Transient, NeedsOperator (the lane waits).
         """
+        if clip.number == self._unsaved[0]:
+            self._keep(clip, **self._unsaved[1])
         if clip.state == CLOSED:
             self.freeze(clip)
         if clip.state == CREATING:
@@ -62,10 +66,22 @@ class WholeFile:
                 self._store.save(clip, state=COMPLETING)
             await self._complete(clip, alive)
 
+    def _keep(self, clip, **changes):
+        """Save what the cloud has done. A full medium must not make it do that again: beyond the
+        life of an Idempotency-Key each create makes another recording.
+        """
+        self._unsaved = (clip.number, changes)
+        self._store.save(clip, **changes)
+        self._unsaved = (0, None)
+
     def freeze(self, clip):
         """Make what create will send durable, so that every attempt sends the same bytes."""
-        if file_size(clip.audio_path) < clip.record["bytes"]:
-            raise Permanent("file_missing", "file_bytes=%d" % file_size(clip.audio_path))
+        try:
+            size = file_size(clip.audio_path)
+        except OSError as e:
+            raise medium_error(e, "stat")
+        if size < clip.record["bytes"]:
+            raise Permanent("file_missing", "file_bytes=%d" % size)
         # A short tail of a longer take goes all the same: without it the conversation has a hole.
         if clip.record["samples"] < clip.record["hz"] and clip.record["index"] == 0:
             raise Permanent("too_short", "samples=%d" % clip.record["samples"])
@@ -82,7 +98,7 @@ class WholeFile:
             raise Permanent("damaged", "create body")
         key, _, body = frozen.partition(b"\n")
         rid = await self._cloud.create(body, key.decode())
-        self._store.save(clip, state=CREATED, rid=rid)
+        self._keep(clip, state=CREATED, rid=rid)
         self._log.info("clip created clip=%d recording=%s", clip.number, rid)
 
     async def _upload(self, clip, alive):
@@ -107,7 +123,7 @@ class WholeFile:
             raise Permanent("damaged", "read errno=%s" % e.errno)
         finally:
             source.close()
-        self._store.save(clip, state=STORED, sha=source.sha256_hex)
+        self._keep(clip, state=STORED, sha=source.sha256_hex)
 
     async def _put(self, clip, source):
         record = clip.record

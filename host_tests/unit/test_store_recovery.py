@@ -12,6 +12,7 @@ from device.errors import NeedsOperator, Transient
 from device.queue.backlog import Backlog
 from device.store.clip import CLOSED, CREATED, OPEN, QUARANTINED
 from device.store.recovery import Recovery
+from device.store.store import ClipStore
 
 RATE_HZ = 16000
 FACTS = {"codec": "wav", "hz": RATE_HZ, "take": 0, "index": 0, "first": 0, "boot": 1, "up": 5}
@@ -300,3 +301,29 @@ def test_a_clip_whose_record_was_closed_after_all_is_told_to_the_lane(board):
     clip = fakes.add_clip(board.store)
     board.run(pend=[clip.number])
     assert board.clip(clip.number).state == CLOSED and board.notified == 1
+
+
+def test_a_clip_that_the_medium_refused_is_tried_again_ever_more_rarely(board, monkeypatch):
+    clip = board.torn_clip(wav(24_000))
+    looks = []
+    real = ClipStore.save
+
+    def save(store, clip, **changes):
+        looks.append(board.time.seconds)
+        raise Transient("storage_full", "record")
+
+    monkeypatch.setattr(ClipStore, "save", save)
+    board.recover()
+
+    async def main(seconds):
+        task = asyncio.create_task(board.recovery.run(lambda within_ms: None))
+        await asyncio.sleep(seconds)
+        fakes.stop(task)
+
+    fakes.run(main(6 * 3600), board.time)
+    assert 6 <= len(looks) <= 14 and board.recovery.unreadable == 1
+    assert looks[-1] - looks[-2] > 3000
+    monkeypatch.setattr(ClipStore, "save", real)
+    fakes.run(main(2 * 3600), board.time)
+    assert clip.load() and clip.state == CLOSED and board.recovery.unreadable == 0
+    assert board.notified >= 1

@@ -270,3 +270,42 @@ def test_no_url_and_no_token_on_flash_or_in_the_log(bench, tmp_path):
         text += path.read_text(errors="replace")
     assert "rec_1" in text
     assert "https" not in text and "tok_abc" not in text and "b.example" not in text
+
+
+@pytest.mark.parametrize("call, state", [("create", CREATED), ("put", STORED)])
+def test_what_the_cloud_has_done_is_not_done_again_for_a_full_medium(
+    bench, call, state, monkeypatch
+):
+    b = bench()
+    real = b.store.save
+
+    def save(clip, **changes):
+        if changes.get("state") == state:
+            raise Transient("storage_full", "record")
+        real(clip, **changes)
+
+    monkeypatch.setattr(b.store, "save", save)
+    for _ in range(5):
+        assert b.attempt().code == "storage_full"
+    monkeypatch.setattr(b.store, "save", real)
+    assert b.attempt() is None and b.state() == DONE
+    assert b.cloud.names().count(call) == 1
+
+
+def test_a_medium_that_does_not_say_is_no_missing_file(bench, monkeypatch):
+    from device import compat
+
+    b = bench()
+    clip = b.store.after(0)
+    real = compat.os.stat
+
+    def stat(path, *rest, **more):
+        if str(path) == clip.audio_path:
+            raise OSError(5, "fake")
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(compat.os, "stat", stat)
+    error = b.attempt()
+    assert (type(error), error.code) == (NeedsOperator, "storage_failed")
+    monkeypatch.setattr(compat.os, "stat", real)
+    assert b.attempt() is None and b.state() == DONE

@@ -1,0 +1,154 @@
+"""Puts the simulation's time, medium and codec under the device's code; run once a process.
+
+What is replaced: sleeping and time limits (virtual), `open` and `os` (the medium), garbage
+collection (its cost in virtual time), the level meter's loop over samples (constant: 100 µs a
+block in plain Python), the settings (read once), the seed of the random numbers, and letting go
+of modules. Nothing else: every other line that runs is the device's own.
+"""
+
+import importlib
+import random
+import types
+
+from tools.torture import blocks, clockwork, costs
+from tools.torture.parts import RATE_HZ
+
+_FILE_MODULES = (
+    "store.slots",
+    "store.store",
+    "store.writer",
+    "store.paths",
+    "store.repair",
+    "transfer.source",
+)
+# Module -> lengths in ms of the sleeps that only look around.
+_POLLS = {
+    "supervisor.indicator": ("_LOOK_MS",),
+    "supervisor.supervisor": ("_FEED_MS",),
+    "supervisor.heartbeat": ("_CHECK_MS",),
+    "link.link": ("_WATCH_MS", 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000,
+                  300_000),
+}  # fmt: skip
+_POLL_WAITS = ("transfer.lane", "store.recovery", "link.timekeeper")
+_MARKS = (32768 - 900, 32768 + 900, 1000, 20, 0)  # of a voice: span, energy
+
+
+class Hook:
+    """What the bent code reaches the present world through."""
+
+    world = None
+
+
+def current_loop():
+    return Hook.world.loop
+
+
+def module(name):
+    return importlib.import_module("device." + name)
+
+
+def install(settings_changes):
+    """Bend the device's code; settings_changes: path -> value, over the defaults."""
+    compat = module("compat")
+    time = clockwork.FakeTime()
+    compat.time = _Time(time)
+    compat.sleep_ms = clockwork.sleeper(current_loop)
+    compat.wait_for_ms = clockwork.waiter(current_loop)
+    compat.forget_module = _keep_module
+    compat.list_dir = lambda path: Hook.world.medium.list_dir(path)
+    compat.os = _Os()
+    compat.sync_file = lambda f: f.flush()
+    compat.sync_folder = lambda path: None
+    app = module("app")
+    for name in _ALL:
+        module(name)
+    for name in _FILE_MODULES:
+        module(name).open = lambda path, mode="r": Hook.world.medium.open(path, mode)
+        module(name).os = _Os()
+    for name, lengths in _POLLS.items():
+        here = module(name)
+        numbers = tuple(getattr(here, n) if isinstance(n, str) else n for n in lengths)
+        is_last = name == "supervisor.supervisor"
+        here.sleep_ms = clockwork.sleeper(current_loop, numbers, is_last)
+    for name in _POLL_WAITS:
+        module(name).wait_for_ms = clockwork.waiter(current_loop, is_poll=True)
+    recorder = module("capture.recorder")
+    recorder.wait_for_ms = _recorder_wait(recorder._CHECK_MS)
+    for name in ("app", "transfer.lane", "http.client", "supervisor.supervisor"):
+        module(name).gc = types.SimpleNamespace(collect=lambda: Hook.world.stall(costs.GC))
+    module("capture.signal").measure = _measure
+    _put_codec(module("codec"))
+    settings = module("config").defaults()
+    settings.update(settings_changes)
+    app.load_settings = lambda data, kept, limits: (dict(settings), [], None)
+    app.seeded_bits = lambda device_id, boot: (
+        random.Random(f"{Hook.world.seed} boot {boot}").getrandbits
+    )
+
+
+_ALL = (
+    "joints", "errors", "http.client", "link.clock", "link.link", "link.timekeeper", "link.ntp",
+    "queue.backlog", "queue.waits", "store.medium", "store.recovery", "store.repair",
+    "store.slots", "store.store", "supervisor.heartbeat", "supervisor.indicator",
+    "supervisor.people", "supervisor.status", "supervisor.supervisor", "transfer.cloud",
+    "transfer.lane", "transfer.whole_file", "capture.level", "capture.pace", "capture.recorder",
+    "capture.take", "config",
+)  # fmt: skip
+
+
+class _Time:
+    """The module `time` of compat."""
+
+    def __init__(self, fake):
+        self._fake = fake
+
+    def monotonic_ns(self):
+        self._fake.loop = Hook.world.loop
+        return self._fake.monotonic_ns()
+
+
+class _Os:
+    """The module os, of the present world's medium."""
+
+    def __getattr__(self, name):
+        return getattr(Hook.world.medium, name)
+
+
+def _recorder_wait(check_ms):
+    poll = clockwork.waiter(current_loop, is_poll=True)
+    exact = clockwork.waiter(current_loop)
+
+    def wait_for_ms(awaitable, limit_ms):
+        return (poll if limit_ms == check_ms else exact)(awaitable, limit_ms)
+
+    return wait_for_ms
+
+
+def _keep_module(name):
+    """A board lets go of modules to save memory; here they would only be loaded again."""
+
+
+def _measure(i, n, x, marks):
+    for place, value in enumerate(_MARKS):
+        marks[place] = value
+    marks[2] = n & 0x7FFF
+
+
+def _put_codec(codec):
+    encoder_of, format_of, rate_of = codec.encoder_of, codec.format_of, codec.rate_of
+    codec.NAMES = (*codec.NAMES, blocks.NAME)
+
+    def encoder(name, rate_hz, snr_db=0):
+        return blocks.BlockEncoder(rate_hz) if name == blocks.NAME else encoder_of(
+            name, rate_hz, snr_db
+        )  # fmt: skip
+
+    def form(name, rate_hz):
+        return blocks.BlockFormat(rate_hz) if name == blocks.NAME else format_of(name, rate_hz)
+
+    def rate(name, header):
+        if name != blocks.NAME:
+            return rate_of(name, header)
+        return RATE_HZ if header[:4] == b"BLK1" else 0
+
+    codec.encoder_of, codec.format_of, codec.rate_of = encoder, form, rate

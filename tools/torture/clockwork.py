@@ -1,0 +1,221 @@
+"""Virtual time for asyncio: an event loop whose clock jumps to the next thing that happens.
+
+Polls (a task that looks around every second) would make a month cost ten million steps. So a wait
+that the harness marks as a poll may come late while the board is quiet: it then ends with the next
+real event, as on a board that sleeps lightly in between. Code that keeps the processor busy
+(flash, TLS) moves the clock itself, with `stall`.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+
+_NEVER_MS = float("inf")
+GRID_MS = 12 * 3600 * 1000  # a quiet board looks around twice a day at least
+_AFTER_POLLS_MS = 50  # the supervisor's look comes after those it looks at
+
+
+class Stuck(Exception):
+    """Nothing can ever happen again."""
+
+
+class Loop(asyncio.AbstractEventLoop):
+    """Just enough of a loop for tasks, futures, sleeps and time limits.
+
+    advance(ms): told of every step of the clock, before anything runs that was due.
+    is_quiet(), next_event_ms(): asked while every task waits.
+    """
+
+    def __init__(self, now_ms, advance, is_quiet, next_event_ms):
+        self.now_ms = now_ms
+        self._advance = advance
+        self._is_quiet = is_quiet
+        self._next_event_ms = next_event_ms
+        self._ready = deque()
+        self._timers = []
+        self._polls = []
+        self._count = 0
+        self.steps = 0
+        self.late_at_ms = now_ms  # when a poll came late, last
+
+    # What asyncio asks of a loop.
+
+    def get_debug(self):
+        return False
+
+    def is_running(self):
+        return True
+
+    def is_closed(self):
+        return False
+
+    def time(self):
+        return self.now_ms / 1000
+
+    def create_future(self):
+        return asyncio.Future(loop=self)
+
+    def create_task(self, coroutine, *, name=None, context=None):
+        task = asyncio.Task(coroutine, loop=self, name=name)
+        task._log_destroy_pending = False  # a power cut ends tasks without asking them
+        return task
+
+    def call_soon(self, callback, *arguments, context=None):
+        handle = asyncio.Handle(callback, arguments, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(self, delay_s, callback, *arguments, context=None):
+        return self.call_at_ms(self.now_ms + round(delay_s * 1000), callback, *arguments)
+
+    def call_at(self, when_s, callback, *arguments, context=None):
+        return self.call_at_ms(round(when_s * 1000), callback, *arguments)
+
+    def call_exception_handler(self, context):
+        error = context.get("exception")
+        if isinstance(error, SystemExit):
+            return  # a power cut that went through a task
+        raise RuntimeError(context["message"]) from error
+
+    def _timer_handle_cancelled(self, handle):
+        pass
+
+    # The harness's own.
+
+    def call_at_ms(self, at_ms, callback, *arguments):
+        handle = asyncio.Handle(callback, arguments, self, None)
+        self._count += 1
+        heapq.heappush(self._timers, (at_ms, self._count, handle))
+        return handle
+
+    def poll_after_ms(self, delay_ms, callback, is_last=False):
+        """call_at_ms for a poll; is_last: of all polls that come late, this one comes last."""
+        handle = asyncio.Handle(callback, (), self, None)
+        self._count += 1
+        heapq.heappush(self._polls, (self.now_ms + delay_ms, self._count, handle, is_last))
+        return handle
+
+    def stall(self, ms):
+        """The processor is busy for so long: nothing else runs, interrupts do."""
+        self.now_ms += ms
+        self._advance(self.now_ms)
+
+    def run(self, coroutine):
+        """Run coroutine to its end; what it or any callback raises beyond Exception is passed."""
+        asyncio._set_running_loop(self)
+        task = self.create_task(coroutine)
+        try:
+            while not task.done():
+                self._turn()
+            return task.result()
+        finally:
+            asyncio._set_running_loop(None)
+
+    def _turn(self):
+        if not self._ready:
+            self._jump()
+        elif self._timers and self._timers[0][0] <= self.now_ms:
+            self._fire()  # also while somebody is always ready
+        for _ in range(len(self._ready)):
+            handle = self._ready.popleft()
+            if not handle._cancelled:
+                self.steps += 1
+                handle._run()
+
+    def _jump(self):
+        timers, polls = self._timers, self._polls
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
+        while polls and polls[0][2]._cancelled:
+            heapq.heappop(polls)
+        at_ms = min(timers[0][0] if timers else _NEVER_MS, self._next_event_ms())
+        if polls:
+            if not self._is_quiet():
+                at_ms = min(at_ms, polls[0][0])
+            elif polls[0][0] < at_ms:
+                at_ms = min(at_ms, (int(self.now_ms) // GRID_MS + 1) * GRID_MS)
+                at_ms = max(at_ms, polls[0][0])
+        if at_ms == _NEVER_MS:
+            raise Stuck("every task waits for ever")
+        if at_ms > self.now_ms:
+            self.now_ms = at_ms
+            self._advance(at_ms)
+        self._fire()
+
+    def _fire(self):
+        timers, polls, now_ms = self._timers, self._polls, self.now_ms
+        while timers and timers[0][0] <= now_ms:
+            self._ready.append(heapq.heappop(timers)[2])
+        while polls and polls[0][0] <= now_ms:
+            due_ms, count, handle, is_last = heapq.heappop(polls)
+            if due_ms < now_ms - _AFTER_POLLS_MS and not handle._cancelled:
+                self.late_at_ms = now_ms
+            if is_last and due_ms < now_ms - _AFTER_POLLS_MS and not handle._cancelled:
+                heapq.heappush(timers, (now_ms + _AFTER_POLLS_MS, count, handle))
+            else:
+                self._ready.append(handle)
+
+
+class FakeTime:
+    """Stands in for the module `time` inside device.compat."""
+
+    def __init__(self):
+        self.loop = None
+
+    def monotonic_ns(self):
+        return int(self.loop.now_ms) * 1_000_000
+
+
+def sleeper(current, poll_ms=(), is_last=False):
+    """A sleep_ms in which sleeps of the lengths poll_ms are polls. current() -> Loop."""
+
+    async def sleep_ms(duration_ms):
+        if duration_ms <= 0:
+            await asyncio.sleep(0)
+            return
+        loop = current()
+        future = loop.create_future()
+        if duration_ms in poll_ms:
+            handle = loop.poll_after_ms(duration_ms, lambda: _wake(future), is_last)
+        else:
+            handle = loop.call_at_ms(loop.now_ms + duration_ms, _wake, future)
+        try:
+            await future
+        finally:
+            handle.cancel()
+
+    return sleep_ms
+
+
+def waiter(current, is_poll=False):
+    """A wait_for_ms that costs no task; is_poll: its end by time may come late."""
+
+    async def wait_for_ms(awaitable, limit_ms):
+        loop = current()
+        task = asyncio.current_task()
+        state = []
+        before = task.cancelling()  # a time limit further out may have been caught and kept
+
+        def expire():
+            state.append(1)
+            task.cancel()
+
+        if is_poll:
+            handle = loop.poll_after_ms(limit_ms, expire)
+        else:
+            handle = loop.call_at_ms(loop.now_ms + limit_ms, expire)
+        try:
+            return await awaitable
+        except asyncio.CancelledError:
+            if state and task.uncancel() <= before:
+                raise asyncio.TimeoutError from None
+            raise
+        finally:
+            handle.cancel()
+
+    return wait_for_ms
+
+
+def _wake(future):
+    if not future.done():
+        future.set_result(None)

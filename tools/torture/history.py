@@ -1,0 +1,105 @@
+"""What happened in one run, as plain data: written by a harness, judged by invariants.py.
+
+A harness watches the device from outside: what its microphone gave, what became durable on its
+medium, what crossed the wire, what the server did. It never asks the device's own code. What a
+harness does not know it leaves out; the checks then judge what there is.
+
+Kinds of events, in the order of time, and their details:
+
+    boot      cause                                a start of the program
+    cut       heard                                the power went; samples heard up to then
+    reset     why                                  the program ended by itself
+    heard     first, count                         samples that the driver committed
+    overrun   first, count                         samples that it had no block for
+    failure   heard                                the medium refused a call of the device
+    open      clip                                 a record in state `open` became durable
+    record    clip, state, why                     any record that became durable
+    closed    clip, sha, size, runs                it is not open any more: sha and size of bytes
+                                                   that are to leave, runs [(first, count)] of
+                                                   samples in the file, first None: silence
+    damage    clip                                 the file of a closed clip changed
+    remove    clip, what                           what: audio, record, body; clip 0: not ours
+    request   id, route, host, tls, bearer, rid, clip, key, body
+                                                   route: create, url, put, complete, heartbeat;
+                                                   body: a digest of the bytes
+    commit    id, route, rid, clip, status, code, sha, size
+                                                   what the server did; sha, size of its object
+    answer    id, status, code                     what reached the device; status 0: nothing
+    failed    wait_s, code                         the lane said that it waits so long
+    resumed   waited_s                             its first request after that wait, if the wait
+                                                   was neither cut short nor ended by a boot
+    calm      until_ms                             faults have stopped
+    overdue   task                                 the supervisor stopped feeding the watchdog
+    log       text                                 a line that the device said
+    open_files, sockets   count                    the most at one time
+"""
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    at_ms: int
+    kind: str
+    detail: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Violation:
+    """name: S1 to S14, L1 to L6; text: what was seen, where."""
+
+    name: str
+    text: str
+
+
+@dataclasses.dataclass
+class Kept:
+    """A clip on the medium at the end. intact: its audio is what was closed (None: never was)."""
+
+    state: str | None
+    why: str = ""
+    intact: bool | None = None
+    runs: list | None = None
+
+
+@dataclasses.dataclass
+class Recording:
+    """A row of the server at the end. acknowledged: complete was answered with 2xx."""
+
+    rid: str
+    clip: int
+    status: str
+    sha: str | None = None
+    size: int = 0
+    acknowledged: bool = False
+    runs: list | None = None
+
+
+@dataclasses.dataclass
+class History:
+    """One run. rate_hz: samples a second; texts: (where, text) of all that was said or written.
+
+    secrets: what may stand in none of the texts; storage_hosts, api_hosts: who may hear what.
+    rest_code: the lane's reason at the end; limits: name -> highest number allowed.
+    """
+
+    rate_hz: int
+    events: list[Event] = dataclasses.field(default_factory=list)
+    kept: dict[int, Kept] = dataclasses.field(default_factory=dict)
+    recordings: list[Recording] = dataclasses.field(default_factory=list)
+    texts: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    secrets: list[str] = dataclasses.field(default_factory=list)
+    api_hosts: tuple[str, ...] = ()
+    storage_hosts: tuple[str, ...] = ()
+    foreign_changed: list[str] = dataclasses.field(default_factory=list)
+    rest_code: str | None = None
+    rest_bound_ms: int = 0
+    rest_after_ms: int | None = None
+    limits: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def add(self, at_ms: int, kind: str, **detail) -> None:
+        self.events.append(Event(at_ms, kind, detail))
+
+    def of(self, *kinds: str) -> list[Event]:
+        return [event for event in self.events if event.kind in kinds]

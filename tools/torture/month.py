@@ -1,0 +1,183 @@
+"""Runs the weather of one seed over the device's code, boot by boot, and judges what happened.
+
+python -m tools.torture.month --seed 7            replay a seed
+python -m tools.torture.month --weather file.json replay a weather file
+"""
+
+import argparse
+import contextlib
+import gc
+import pathlib
+import sys
+import time
+
+from tools.torture import bend, blocks, invariants, parts, weather, world
+from tools.torture.history import Violation
+
+BOOT_MS = 400
+_MAX_LIVES = 400
+_is_bent = False
+
+
+class Outcome:
+    """violations, journal (text), and counts of one run."""
+
+    def __init__(self, place, violations):
+        self.violations = violations
+        self.history = place.history
+        self.journal = place.journal()
+        self.virtual_ms = place.now_ms
+        self.cuts = place.counts["cuts"]
+        self.reboots = place.counts["reboots"]
+        self.steps = place.counts["steps"]
+
+
+def run(forecast: weather.Weather) -> Outcome:
+    """One history."""
+    global _is_bent
+    if not _is_bent:
+        bend.install(world.SETTINGS)
+        _is_bent = True
+    place = world.World(forecast)
+    bend.Hook.world = place
+    gc.disable()
+    try:
+        _live(place)
+    finally:
+        gc.enable()
+    violations = invariants.judge(place.finish())
+    return Outcome(place, violations)
+
+
+def _live(place):
+    plan = place.schedule()
+    cause = "power_on"
+    for _ in range(_MAX_LIVES):
+        # What happened while the power was off has happened.
+        while plan and plan[0][0] <= place.powered_ms:
+            plan.pop(0)[1]()
+        ending = _one_life(place, plan, cause)
+        if ending is None:
+            return
+        cause = ending
+    place.add("reset", why="it never stops booting")
+
+
+def _one_life(place, plan, cause):
+    """One boot to its end; returns the next one's cause, None when all is over."""
+    place.wifi.disconnect()
+    place.medium.power_on()
+    loop = world.new_loop(place, place.powered_ms, lambda: _next_deadline_ms(place))
+    place.loop = loop
+    place.boot += 1
+    place.recorder = place.lane = place.board = None
+    ending = None
+    program = _program(place, plan, cause)
+    try:
+        place.add("boot", cause=cause)
+        loop.run(program)
+        place.add("reset", why="it ended")
+        ending = "reset"
+    except world.Finished:
+        return None
+    except world.Reboot:
+        place.counts["reboots"] += 1
+        place.add("cut", heard=place.microphone.position)
+        ending = "watchdog"
+    except world.PowerCut:
+        place.counts["cuts"] += 1
+        place.add("cut", heard=place.microphone.position)
+        place.clock.power_off()
+        ending = "power_on"
+    finally:
+        place.net.drop_all()
+        place.net._open.clear()
+        place.microphone.power_off()
+        with contextlib.suppress(RuntimeError):
+            program.close()  # its `finally` would wait for tasks; there is nobody left to wait
+        off_ms = 0
+        if ending == "power_on":
+            off_ms = place.last_cut["off_s"] * 1000
+        place.powered_ms = int(loop.now_ms) + off_ms
+        place.loop = None
+        place._waiting = None
+    return ending
+
+
+async def _program(place, plan, cause):
+    """boot.py and main.py."""
+    loop = place.loop
+    for at_ms, act in list(plan):
+        loop.call_at_ms(at_ms, _acting, plan, act)
+    if place.is_calm:
+        place._watch_rest()
+    secrets = place.secrets
+    secrets.raise_counter("boot", secrets.counter("boot") + 1)
+    loop.stall(BOOT_MS)
+    board = parts.Board(place, cause)
+    app = bend.module("app")
+    try:
+        supervisor = app.build(board, None)
+    except Exception as e:  # noqa: BLE001  as main.py: a reset follows
+        place.add("reset", why=f"build: {type(e).__name__} {e}")
+        loop.stall(1_000)
+        return
+    place.board = board
+    tasks = {row[0]: row[1].__self__ for row in supervisor._table}
+    place.recorder, place.lane = tasks["recorder"], tasks["lane"]
+    place.heartbeat = tasks["heartbeat"]
+    failed = await supervisor.run()
+    place.said(f"E reset because task={failed} ended")
+
+
+def _acting(plan, act):
+    plan.pop(0)
+    act()
+
+
+def _next_deadline_ms(place):
+    """When the device itself wants to be awake: the end of a cool-down, a heartbeat."""
+    lane = place.lane
+    if lane is None:
+        return float("inf")
+    clock = lane._clock
+    up_ms = clock.uptime_ms()
+    coming = [lane._waits.until_up_ms, place.heartbeat._next_up_ms, lane._clock_wait_ms]
+    coming = [at_ms - up_ms for at_ms in coming if at_ms > up_ms]
+    return place.now_ms + min(coming) if coming else float("inf")
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(prog="tools.torture.month", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=int, default=1, help="so many seeds from there on")
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--weather", type=pathlib.Path)
+    parser.add_argument("--journal", type=pathlib.Path, help="write all that happened to a file")
+    parser.add_argument("--first", action="store_true", help="stop at the first violation")
+    options = parser.parse_args(argv)
+    forecasts = (
+        [weather.Weather.from_json(options.weather.read_text())]
+        if options.weather
+        else (weather.generate(options.seed + n, options.days) for n in range(options.count))
+    )
+    began, seeds, bad = time.perf_counter(), 0, 0
+    for forecast in forecasts:
+        outcome = run(forecast)
+        seeds += 1
+        bad += bool(outcome.violations)
+        for violation in outcome.violations:
+            print(f"seed {forecast.seed}: {violation.name} {violation.text}")
+        if options.journal:
+            options.journal.write_text(forecast.to_json() + "\n" + outcome.journal)
+        if bad and options.first:
+            break
+    took_s = time.perf_counter() - began
+    print(f"{seeds} seeds, {bad} with a violation, {seeds / took_s:.1f} seeds a second")
+    return 1 if bad else 0
+
+
+__all__ = ["Outcome", "Violation", "blocks", "run"]
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""The small ports of the simulated board: microphone, Wi-Fi, secrets, clock and the rest."""
+
+import asyncio
+
+from tools.torture import blocks
+
+RATE_HZ = 8000
+BUILD_UNIX_S = 1_793_491_200
+
+
+class Microphone:
+    """Fills the ring as DMA would, also while the processor is busy: by the clock alone."""
+
+    rate_hz = RATE_HZ
+
+    def __init__(self, world):
+        self._world = world
+        self.position = 0  # samples handed over or lost, over all lives
+        self.ring = None
+        self._started_ms = 0
+        self._start_position = 0
+        self._timer = None
+
+    def prepare(self, rate_hz, block_frames, blocks):
+        """Nothing to make."""
+
+    def start(self, ring):
+        self.ring = ring
+        self._started_ms = self._world.now_ms
+        self._start_position = self.position
+        self._arm()
+
+    def stop(self):
+        if self.ring is None:
+            return
+        self.pump(self._world.now_ms)
+        part = self._due(self._world.now_ms) - self.position
+        if part > 1:
+            self._fill(part & ~1)
+        self.ring = None
+        self._timer.cancel()
+
+    def _due(self, now_ms):
+        return self._start_position + (now_ms - self._started_ms) * RATE_HZ // 1000
+
+    def _arm(self):
+        size = self.ring.frames_per_block
+        block = (self.position - self._start_position) // size + 1
+        at_ms = self._started_ms + -(-block * size * 1000 // RATE_HZ)
+        self._timer = self._world.loop.call_at_ms(at_ms, self._tick)
+
+    def _tick(self):
+        if self.ring is not None:
+            self.pump(self._world.now_ms)
+            self._arm()
+
+    def pump(self, now_ms):
+        """The interrupt: hand over every block that is full by now."""
+        if self.ring is None:
+            return
+        size = self.ring.frames_per_block
+        while self._due(now_ms) - self.position >= size:
+            self._fill(size)
+
+    def _fill(self, count):
+        block = self.ring.slot()
+        if block is None:
+            self.ring.overrun(count)
+            self._world.add("overrun", first=self.position, count=count)
+        else:
+            block[: 2 * count] = blocks.truth(self.position, count)
+            self._world.heard(self.position, count)
+            self.ring.commit(count)
+        self.position += count
+
+    def power_off(self):
+        self.ring = None
+
+
+class Wifi:
+    def __init__(self, world):
+        self._world = world
+        self._status = "idle"
+        self._joined_ms = 0
+
+    def connect(self, ssid, password):
+        in_reach = not self._world.state["no_coverage"]
+        self._status = "joining" if in_reach else "not_found"
+        self._joined_ms = self._world.now_ms + 900
+
+    def status(self):
+        if self._status == "joining" and self._world.now_ms >= self._joined_ms:
+            self._status = "up"
+        return self._status
+
+    def disconnect(self):
+        self._status = "idle"
+
+    def is_up(self):
+        return self.status() == "up"
+
+    def rssi_dbm(self):
+        return -60 if self.is_up() else None
+
+    def drop(self):
+        self._status = "not_found"
+
+
+class Secrets:
+    """Durable at once, as NVS; every change is a step at which the power may go."""
+
+    def __init__(self, world, token):
+        self._world = world
+        self._values = {"token": token, "wifi:home": "password-of-home"}
+        self._counters = {"epoch": 1}
+        self.version = 1
+
+    def get(self, key):
+        return self._values.get(key)
+
+    def set(self, key, text):
+        self._world.step("secret")
+        self._values[key] = text
+        self.version += 1
+        self._world.step("secret set")
+
+    def counter(self, key):
+        return self._counters.get(key, 0)
+
+    def raise_counter(self, key, value):
+        if value > self.counter(key):
+            self._world.step("counter")
+            self._counters[key] = value
+            self._world.step("counter raised")
+
+    def provision(self, token):
+        """Somebody puts a new token in, with a cable."""
+        self._values["token"] = token
+        self.version += 1
+
+
+class ClockPort:
+    build_unix_s = BUILD_UNIX_S
+
+    def __init__(self, world):
+        self._world = world
+        self._offset_s = None
+
+    def rtc_unix_s(self):
+        if self._offset_s is None:
+            return None
+        return self._world.unix_ms() // 1000 + self._offset_s
+
+    def set_rtc(self, unix_s):
+        self._offset_s = unix_s - self._world.unix_ms() // 1000
+
+    def step(self, seconds):
+        if self._offset_s is not None:
+            self._offset_s += seconds
+
+    def power_off(self):
+        self._offset_s = None
+
+
+class Battery:
+    def percent(self):
+        return 80
+
+    def is_charging(self):
+        return False
+
+
+class Button:
+    def __init__(self):
+        self._event = asyncio.Event()
+
+    def press(self):
+        self._event.set()
+
+    async def pressed(self):
+        await self._event.wait()
+        self._event.clear()
+
+
+class Console:
+    """A line on which nobody says anything."""
+
+    async def next_command(self):
+        await asyncio.get_running_loop().create_future()
+
+    def reply(self, command, answer):
+        pass
+
+    def event(self, name, **values):
+        pass
+
+
+class Indicator:
+    def show(self, code):
+        pass
+
+
+class Watchdog:
+    def start(self, limit_ms):
+        pass
+
+    def feed(self):
+        pass
+
+
+class System:
+    firmware_version = "0.0.0-sim"
+    device_id = "sim-month"
+
+    def __init__(self, world, cause):
+        self._world = world
+        self._cause = cause
+
+    def reset_cause(self):
+        return self._cause
+
+    def reset(self):
+        raise AssertionError("the harness resets")
+
+    def log_sink(self, text):
+        self._world.said(text)
+
+
+class Storage:
+    """The storage port over the world's medium."""
+
+    root = "/flash"
+
+    def __init__(self, medium):
+        self._medium = medium
+
+    def block_fill_bytes(self, index):
+        pointers = 0
+        while index and not index >> pointers & 1:
+            pointers += 1
+        return 4096 - 4 * (pointers + 1) if index else 4096
+
+    def free_bytes(self):
+        return self._medium.room()
+
+    def total_bytes(self):
+        return self._medium.capacity_bytes
+
+
+class Board:
+    """The ports by name."""
+
+    limits = {}
+    faults: list = []
+
+    def __init__(self, world, cause):
+        self.microphone = world.microphone
+        self.storage = Storage(world.medium)
+        self.wifi = world.wifi
+        self.net = world.net
+        self.clock = world.clock
+        self.secrets = world.secrets
+        self.battery = Battery()
+        self.button = Button()
+        self.console = Console()
+        self.indicator = Indicator()
+        self.watchdog = Watchdog()
+        self.system = System(world, cause)

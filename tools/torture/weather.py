@@ -1,0 +1,147 @@
+"""The weather: what the world does to a recorder in a month. A seed gives one, a file holds one.
+
+A file is JSON: {"seed": 7, "days": 30, "events": [{"at_s": 3600, "what": "take", "for_s": 8}]}.
+Every event stands alone (what is random in it has a generator of its own), so that a history can
+be shrunk by leaving events away. Kinds, all with at_s, most with for_s:
+
+    take            somebody presses the button, and again after for_s
+    no_coverage     the network is out of reach
+    flapping        the network comes and goes, every_s
+    portal          a sign-in page in place of everything
+    dns             names are not resolved
+    outage          how: refuse, black_hole, error (5xx)
+    throttle        429, retry_after_s or none
+    lossy           each request fails by chance_pct, in one of WAYS
+    slow            answers take delay_ms longer
+    pending         complete answers 425 so many polls
+    url_refused     storage refuses URLs as expired
+    corrupt         storage damages what it stores
+    revoked         the token is refused; a new one comes after for_s
+    ntp             how: silent, or wrong by step_s
+    rtc_step        the board's own clock jumps by step_s
+    card_full       somebody else's file takes all room but room_kb
+    card_fails      calls of the medium fail by chance_pct; on: read, write
+    card_slow       each change of the medium takes stall_ms longer, some 250 ms
+    cut             the power goes after so many steps of medium and network, for off_s
+    reboot          the board is reset after so many steps; its own clock runs on
+"""
+
+import dataclasses
+import json
+import random
+
+DAY_S = 86_400
+WAYS = (
+    "status",
+    "page",
+    "reset_before",
+    "reset_after",
+    "silence_before",
+    "silence_after",
+    "truncated",
+    "close",
+    "other_id",
+)
+_STEPS_OF_A_TAKE = 60
+
+
+@dataclasses.dataclass
+class Weather:
+    seed: int
+    days: int
+    events: list[dict]
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Weather":
+        value = json.loads(text)
+        return cls(value["seed"], value["days"], value["events"])
+
+    def end_s(self) -> int:
+        """When the last event is over."""
+        last = [event["at_s"] + event.get("for_s", 0) for event in self.events]
+        return max([self.days * DAY_S, *last])
+
+
+def generate(seed: int, days: int = 30) -> Weather:
+    """The weather of a seed: some takes a day, and few or many faults, some at the same time."""
+    dice = random.Random(f"weather {seed}")
+    events = []
+    takes = _takes(dice, days)
+    events += takes
+    kinds = list(_FAULTS)
+    some = dice.sample(kinds, dice.randint(0, 6))
+    for kind in some:
+        for _ in range(dice.randint(1, 3)):
+            events.append(_FAULTS[kind](dice, _moment(dice, takes, days)))
+    for _ in range(dice.choice((0, 0, 1, 2, 4, 8))):
+        events.append(_cut(dice, _moment(dice, takes, days)))
+    events.sort(key=lambda event: event["at_s"])
+    return Weather(seed, days, events)
+
+
+def _takes(dice, days):
+    """Few takes a day, in clusters: more than one within an hour now and then."""
+    takes = []
+    for day in range(days):
+        if dice.random() < 0.45:
+            continue
+        at_s = day * DAY_S + dice.randint(300, DAY_S - 5_000)
+        for _ in range(dice.choice((1, 1, 1, 2))):
+            length_s = dice.choice((1, 2, 3, 4, 5, 6, 9))
+            takes.append({"at_s": at_s, "what": "take", "for_s": length_s})
+            at_s += length_s + dice.choice((1, 5, 60, 900))
+    return takes
+
+
+def _moment(dice, takes, days):
+    """A second at which something is going on, mostly; or any."""
+    if takes and dice.random() < 0.8:
+        take = dice.choice(takes)
+        return max(0, take["at_s"] + dice.randint(-5, take["for_s"] + 12))
+    return dice.randint(0, days * DAY_S)
+
+
+def _for(dice):
+    return dice.choice((20, 120, 900, 7_200, 30_000, 2 * DAY_S))
+
+
+def _fault(what, **choices):
+    def make(dice, at_s):
+        event = {"at_s": at_s, "what": what, "for_s": _for(dice)}
+        for name, values in choices.items():
+            event[name] = dice.choice(values)
+        return event
+
+    return make
+
+
+def _cut(dice, at_s):
+    what = dice.choice(("cut", "cut", "reboot"))
+    event = {"at_s": at_s, "what": what, "steps": dice.randint(0, _STEPS_OF_A_TAKE)}
+    if what == "cut":
+        event["off_s"] = dice.choice((2, 2, 60, 7_200, 3 * DAY_S))
+    return event
+
+
+_FAULTS = {
+    "no_coverage": _fault("no_coverage"),
+    "flapping": _fault("flapping", every_s=(3, 7, 20)),
+    "portal": _fault("portal"),
+    "dns": _fault("dns"),
+    "outage": _fault("outage", how=("refuse", "black_hole", "error")),
+    "throttle": _fault("throttle", retry_after_s=(None, 1, 60, 3_000)),
+    "lossy": _fault("lossy", chance_pct=(15, 40, 80)),
+    "slow": _fault("slow", delay_ms=(2_000, 20_000)),
+    "pending": _fault("pending", polls=(1, 3, 40)),
+    "url_refused": _fault("url_refused"),
+    "corrupt": _fault("corrupt", chance_pct=(40,)),
+    "revoked": _fault("revoked"),
+    "ntp": _fault("ntp", how=("silent", "wrong"), step_s=(-(10**9), -86_400, 3_600, 10**9)),
+    "rtc_step": _fault("rtc_step", step_s=(-(10**9), 10**9)),
+    "card_full": _fault("card_full", room_kb=(0, 30, 66)),
+    "card_fails": _fault("card_fails", chance_pct=(2, 20, 100), on=("read", "write")),
+    "card_slow": _fault("card_slow", stall_ms=(20, 60)),
+}
