@@ -46,7 +46,7 @@ class WholeFile:
         self._device_id = device_id
         self._store_id = store_id
         self._log = log
-        self._unsaved = (0, None)  # what the cloud has done and no record says: (clip, changes)
+        self._unsaved = (0, {})  # what the cloud has done and no record says: (clip, changes)
 
     async def advance(self, clip, alive=no_news):
         """Take clip as far as it goes: to `done`, or raise. alive() is called while it moves.
@@ -72,7 +72,7 @@ class WholeFile:
         """
         self._unsaved = (clip.number, changes)
         self._store.save(clip, **changes)
-        self._unsaved = (0, None)
+        self._unsaved = (0, {})
 
     def freeze(self, clip):
         """Make what create will send durable, so that every attempt sends the same bytes."""
