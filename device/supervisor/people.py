@@ -1,5 +1,7 @@
 """What people do to the recorder: the button, and commands over the console."""
 
+import gc
+
 
 class People:
     """button, console: ports. Commands: status, look_again, record (on)."""
@@ -22,7 +24,11 @@ class People:
         while True:
             check_in(None)
             command = await self._console.next_command()
-            self._console.reply(command, self._answer(command))
+            try:
+                self._console.reply(command, self._answer(command))
+            except MemoryError:
+                gc.collect()  # a status document needs some memory in one place: once more
+                self._console.reply(command, self._answer(command))
 
     def _answer(self, command):
         name = command.get("do")

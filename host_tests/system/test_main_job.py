@@ -99,9 +99,9 @@ def test_a_long_take_is_cut_and_joined_without_losing_a_sample(bench, engine):
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("clip_length_s", [30, 480])
 def test_the_heap_does_not_grow_with_backlog_or_clip(bench, clip_length_s):
-    """Forty clips of 1 MB waiting, or three of up to 15 MB: the same 256 KiB, and never short."""
+    """Forty clips of 1 MB waiting, or three of up to 15 MB: the same 272 KiB, and never short."""
     made = bench("micropython", 1200, rate_limits=False)
-    made.board.heap_kb = 256
+    made.board.heap_kb = 272
     made.equip(recording={"clip_length_s": clip_length_s, "codec": "wav"})
     made.board.start()
     made.board.command("wifi", in_reach=False)

@@ -10,7 +10,6 @@ from device.hal.sim.flash import FlashStorage
 from device.hal.sim.microphone import Microphone
 from device.hal.sim.net import Net
 from device.hal.sim.parts import Battery, Button, ClockPort, Indicator, System, Watchdog, Wifi
-from device.hal.sim.registers import Registers
 from device.hal.sim.secrets import Secrets
 
 
@@ -34,6 +33,8 @@ def _event(console, folder):
     """
     if not os.getenv("RECORDER_HARDWARE"):
         return console.event
+    from device.hal.sim.registers import Registers
+
     registers = Registers(folder)
 
     def event(name, **values):

@@ -4,25 +4,8 @@ The table is the whole world: a name that is not in it cannot be resolved, so a 
 never leaves the laptop.
 """
 
-import socket
-
 from device.errors import Transient
 from device.hal import sockets
-
-
-class _NamedSockets:
-    """The module socket, for names of the simulator's table only."""
-
-    socket = socket.socket
-
-    def __init__(self, resolve):
-        self._resolve = resolve
-
-    def getaddrinfo(self, host, port, *kind):
-        try:
-            return socket.getaddrinfo(self._resolve(host), port, *kind)
-        except Transient as e:
-            raise OSError(e.code)
 
 
 class Net(sockets.Net):
@@ -46,4 +29,6 @@ class Net(sockets.Net):
 
     def lend(self):
         """See the net port: what a blocking probe needs, with the names of the simulation."""
-        return self._context, _NamedSockets(self._resolve)
+        from device.hal.sim.names import NamedSockets
+
+        return self._context, NamedSockets(self._resolve)
