@@ -13,6 +13,7 @@ import time
 
 IS_MICROPYTHON = sys.implementation.name == "micropython"
 _TICKS_PERIOD = 1 << 30
+_ABSENT = (2, 20)  # ENOENT, ENOTDIR
 
 if IS_MICROPYTHON:
     from asyncio import ThreadSafeFlag, sleep_ms, wait_for_ms
@@ -154,8 +155,12 @@ def forget_module(name):
 
 
 def file_size(path):
-    """Size of the file at path in bytes, or -1 if there is none."""
+    """Size of the file at path in bytes, or -1 if there is none. Raises OSError if the medium
+    does not say.
+    """
     try:
         return os.stat(path)[6]
-    except OSError:
+    except OSError as e:
+        if e.errno not in _ABSENT:
+            raise
         return -1

@@ -22,6 +22,7 @@ from device.api.verdict import SetUpFault
 from device.compat import const, file_size, sleep_ms
 from device.errors import DeviceError, Permanent, Transient, UrlRefused
 from device.store.clip import CLOSED, COMPLETING, CREATED, CREATING, DONE, STORED
+from device.store.medium import medium_error
 from device.transfer.source import ClipSource
 
 _BODY_MAX_BYTES = const(2048)
@@ -74,8 +75,12 @@ class WholeFile:
         self._unsaved = (0, None)
 
     def _freeze(self, clip):
-        if file_size(clip.audio_path) < clip.record["bytes"]:
-            raise Permanent("file_missing", "file_bytes=%d" % file_size(clip.audio_path))
+        try:
+            size = file_size(clip.audio_path)
+        except OSError as e:
+            raise medium_error(e, "stat")
+        if size < clip.record["bytes"]:
+            raise Permanent("file_missing", "file_bytes=%d" % size)
         # A short tail of a longer take goes all the same: without it the conversation has a hole.
         if clip.record["samples"] < clip.record["hz"] and clip.record["index"] == 0:
             raise Permanent("too_short", "samples=%d" % clip.record["samples"])

@@ -56,7 +56,7 @@ def install(settings_changes):
     compat.wait_for_ms = clockwork.waiter(current_loop)
     compat.forget_module = _keep_module
     compat.list_dir = lambda path: Hook.world.medium.list_dir(path)
-    compat.file_size = lambda path: Hook.world.medium.file_size(path)
+    compat.os = _Os()
     compat.sync_file = lambda f: f.flush()
     compat.sync_folder = lambda path: None
     app = module("app")
@@ -108,6 +108,8 @@ class _Time:
 
 
 class _Os:
+    """The module os, of the present world's medium."""
+
     def __getattr__(self, name):
         return getattr(Hook.world.medium, name)
 

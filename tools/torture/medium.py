@@ -88,12 +88,6 @@ class Medium:
         for name in sorted(self.folders[path]):
             yield name, path + "/" + name in self.folders
 
-    def file_size(self, path):
-        try:
-            return self.stat(path)[6]
-        except OSError:
-            return -1
-
     def open(self, path, mode="r"):
         if "w" in mode:
             return _Writer(self, path)
