@@ -2,8 +2,10 @@
 import asyncio
 import gc
 import sys
+import time
 
 GC_THRESHOLD_BYTES = 16384  # collect early: short pauses, and large blocks stay free
+BUILD_AGAIN_S = 10
 
 
 def read_config():
@@ -34,6 +36,7 @@ def reset(board):
     if sys.platform == "esp32":
         import machine
 
+        time.sleep(BUILD_AGAIN_S)  # a card that is not in, for instance: it is looked at again
         machine.reset()
     sys.exit(3)
 

@@ -66,6 +66,12 @@ def build(board, config_data):
     settings, faults, changes = load_settings(config_data, kept, board.limits)
     gc.collect()
     buffers = Buffers(settings)
+    board.microphone.prepare(
+        settings["recording.rate_hz"],
+        buffers.ring.frames_per_block,
+        settings["recording.ring_blocks"],
+    )
+    faults = board.faults + faults
     system, secrets = board.system, board.secrets
     boot = secrets.counter("boot")
     log = Log(system.log_sink, LEVEL_NAMES[settings["log.level"]])

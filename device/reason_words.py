@@ -42,6 +42,7 @@ too_short: nothing: it holds less than one second
 damaged: somebody looks at the file
 file_missing: nothing: the audio is gone
 record_unreadable: somebody looks at the record
+collected: its receipt comes over the cable, or somebody requeues it
 other_epoch: the recorder is bound to its former user again, or somebody decides
 """
 RECORDER = """

@@ -1,7 +1,8 @@
 """What each port promises. Documentation only: no code runs from here, and nothing imports it.
 
-A board's `build(...)` returns one `Board` with these attributes, and `limits`: a dict of setting
--> the highest number that the board has the memory for ("activity.pre_roll_s"). Everything above
+A board's `build(...)` returns one `Board` with these attributes, `limits`: a dict of setting
+-> the highest number that the board has the memory for ("activity.pre_roll_s"), and `faults`: what
+is wrong with the description of the board, as sentences. Everything above
 hal/ gets its ports through constructors. All waits are bounded by the caller (compat.wait_for_ms,
 http.limits) unless a port says otherwise. Errors are translated inside the port to device.errors.
 """
@@ -14,6 +15,8 @@ class Microphone:
                    ring.slot() for the next free block, ring.commit(frames) when it is full and
                    ring.overrun(frames) for what it had to drop. It may do so from an interrupt:
                    these three do not allocate.
+    prepare(rate_hz, block_frames, blocks)   once, before start: make the driver's own buffers for
+                   this rate and ring (blocks of block_frames), while the heap is still unbroken.
     stop()         stop filling; a part of a block that is already there is committed first.
     rate_hz        samples a second.
     Raises Fatal("microphone_failed") from start.
@@ -48,6 +51,8 @@ class Net:
         the board. The handshake takes place in the first write or read; nothing of the caller's
         bytes leaves before the peer is verified. tls=False only for a board that says so.
     await exchange_datagram(host, port, data, size) -> bytes   one UDP question and its answer.
+    lend() -> (context, sockets)   for a technician's blocking probe alone: the TLS context that
+        verifies, and what has the names of the module `socket`.
     Raises Transient(dns_failed, connect_failed, low_memory).
 
     Connection:

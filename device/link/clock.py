@@ -174,7 +174,7 @@ class Clock:
         boot, up_ms = record["boot"], record["up"]
         if boot == self._boot and self._offset_ms is not None:
             return self._unix_at(up_ms), self._uncertainty_at(up_ms)
-        entry = self._boots.get(str(boot))
+        entry = self._boots.get(str(boot), ())
         if is_entry(entry):
             offset_ms, sync_up_ms, drift_ppb, uncertainty_ms = entry
             since_ms = up_ms - sync_up_ms

@@ -25,6 +25,7 @@ Fields of the record (terse names: a record of 512 bytes costs no erase on littl
     sha      SHA-256 of the bytes that left (as many as the file holds)
     tries    the clip's own failures            why      reason it was set aside
     late     1: complete was refused once  said     what the cloud said (status and code)
+    was      state before it was collected over the cable (parked, why "collected")
 """
 
 from device.compat import const

@@ -56,7 +56,7 @@ class WholeFile:
         if clip.number == self._unsaved[0]:
             self._keep(clip, **self._unsaved[1])
         if clip.state == CLOSED:
-            self._freeze(clip)
+            self.freeze(clip)
         if clip.state == CREATING:
             await self._create(clip)
         while clip.state != DONE:
@@ -74,7 +74,8 @@ class WholeFile:
         self._store.save(clip, **changes)
         self._unsaved = (0, None)
 
-    def _freeze(self, clip):
+    def freeze(self, clip):
+        """Make what create will send durable, so that every attempt sends the same bytes."""
         try:
             size = file_size(clip.audio_path)
         except OSError as e:

@@ -14,7 +14,11 @@ import trustme
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from device.hal import sockets  # noqa: E402
 from device.hal.sim import flash, net, parts, secrets  # noqa: E402
+from host_tests.hal import conftest as hal_conftest  # noqa: E402
+
+chip = hal_conftest.chip  # the fixture
 
 
 class SimHal:
@@ -54,12 +58,116 @@ class SimHal:
         return parts.System("sim-0001", "power_on")
 
 
-HALS = {"sim": SimHal}
+class Esp32Hal:
+    """Makes each port of hal/esp32/ over a faked chip (host_tests/hal/fakes)."""
+
+    def __init__(self, chip, monkeypatch):
+        from device.hal.esp32 import boards
+
+        self._chip, self._patch = chip, monkeypatch
+        self._table = boards.BOARDS["esp32-s3-sd"]
+
+    def storage(self, folder):
+        """Its littlefs is a folder here; the unix port has the real one (hal/test_volumes)."""
+        from device.hal.esp32.storage import FlashStorage
+
+        volume = str(folder)
+        self._chip.mounts[volume] = "what the firmware mounted"
+        (folder / "rec").mkdir()
+
+        def statvfs(path):
+            assert path == volume
+            sizes = [f.stat().st_size for f in folder.rglob("*") if f.is_file()]
+            used = sum(-(-size // 4096) for size in sizes)
+            return (4096, 4096, 256, 256 - used, 256 - used, 0, 0, 0, 0, 255)
+
+        self._patch.setattr("os.statvfs", statvfs)
+        return FlashStorage(volume, volume + "/rec")
+
+    def net(self, servers, is_up=lambda: True):
+        from device.errors import Transient
+        from device.hal.esp32.net import Net
+
+        look_up = sockets.look_up
+
+        def name_server(host, port, kind):
+            if host and host[0].isalpha():
+                if host not in servers.names:
+                    raise Transient("dns_failed", "errno=-202")
+                host = servers.names[host]
+            return look_up(host, port, kind)
+
+        self._patch.setattr(sockets, "look_up", name_server)
+        return Net([servers.root_der], is_up)
+
+    def secrets(self, folder):
+        from device.hal.esp32.secrets import Secrets
+
+        return Secrets()
+
+    def clock(self, is_set=False):
+        from device.hal.esp32.system import Clock
+
+        return Clock()
+
+    def wifi(self, networks):
+        from device.hal.esp32.wifi import Wifi
+
+        self._chip.networks = networks
+        return Wifi()
+
+    def battery(self):
+        from device.hal.esp32.battery import Battery
+
+        self._chip.microvolts[self._table["battery_pin"]] = 1_900_000
+        return Battery(self._table)
+
+    def button(self):
+        from device.hal.esp32.button import Button
+
+        return Button(self._table)
+
+    def press(self, button):
+        for level in (0, 1):
+            self._chip.run(100)
+            self._chip.drive(self._table["button_pin"], level)
+            self._chip.run(1)
+
+    def indicator(self, shown):
+        from device.hal.esp32.indicator import Indicator, NeoPixel
+
+        return Indicator(NeoPixel(48, 4))
+
+    def watchdog(self, events):
+        from device.hal.esp32.system import Watchdog
+
+        class Notes(list):
+            def append(self, what):
+                events.append(("fed", {}) if what == "fed" else ("watchdog", {"limit_ms": what}))
+
+        self._chip.watchdog = Notes()
+        return Watchdog()
+
+    def system(self):
+        from device.hal.esp32.system import System
+
+        return System()
+
+
+HALS = {"sim": SimHal, "esp32": Esp32Hal}
 
 
 @pytest.fixture(params=sorted(HALS))
-def hal(request):
-    return HALS[request.param]()
+def hal(request, monkeypatch):
+    if request.param == "sim":
+        return SimHal()
+    return Esp32Hal(request.getfixturevalue("chip"), monkeypatch)
+
+
+@pytest.fixture
+def sim():
+    """For what only the simulator's store has: a file."""
+    return SimHal()
 
 
 class Servers:

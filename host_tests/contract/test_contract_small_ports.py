@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.hal.commands import parse_command
 from device.hal.lights import CODES
-from device.hal.sim.control import Console, parse_command
+from device.hal.sim.control import Console
 from device.link.clock import Clock
 from device.log import Log
 
@@ -68,8 +69,8 @@ def test_secrets_last(hal, tmp_path):
     assert "tok_abc" not in repr(again) + str(again)
 
 
-def test_secrets_survive_a_cut_while_they_are_written(hal, tmp_path, monkeypatch):
-    store = hal.secrets(tmp_path)
+def test_secrets_survive_a_cut_while_they_are_written(sim, tmp_path, monkeypatch):
+    store = sim.secrets(tmp_path)
     store.set("token", "tok_abc")
     with monkeypatch.context() as patch:
 
@@ -79,11 +80,11 @@ def test_secrets_survive_a_cut_while_they_are_written(hal, tmp_path, monkeypatch
         patch.setattr("os.rename", cut)
         with pytest.raises(KeyboardInterrupt):
             store.raise_counter("boot", 9)
-    assert hal.secrets(tmp_path).get("token") == "tok_abc"
+    assert sim.secrets(tmp_path).get("token") == "tok_abc"
 
 
-def test_a_new_token_from_outside_is_seen_and_counters_stay(hal, tmp_path):
-    store = hal.secrets(tmp_path)
+def test_a_new_token_from_outside_is_seen_and_counters_stay(sim, tmp_path):
+    store = sim.secrets(tmp_path)
     store.set("token", "tok_abc")
     store.raise_counter("boot", 5)
     path = tmp_path / "secrets.json"
@@ -97,18 +98,18 @@ def test_a_new_token_from_outside_is_seen_and_counters_stay(hal, tmp_path):
     assert store.version > version
 
 
-def test_the_mode_of_the_secrets_file_is_kept(hal, tmp_path):
+def test_the_mode_of_the_secrets_file_is_kept(sim, tmp_path):
     path = tmp_path / "secrets.json"
     path.write_text('{"values": {}, "counters": {}}')
     os.chmod(path, 0o600)
-    hal.secrets(tmp_path).raise_counter("boot", 1)
+    sim.secrets(tmp_path).raise_counter("boot", 1)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"values": {}'])
-def test_a_broken_secrets_file_is_as_good_as_none(hal, tmp_path, text):
+def test_a_broken_secrets_file_is_as_good_as_none(sim, tmp_path, text):
     (tmp_path / "secrets.json").write_text(text)
-    assert hal.secrets(tmp_path).get("token") is None
+    assert sim.secrets(tmp_path).get("token") is None
 
 
 def test_battery(hal):
@@ -135,11 +136,14 @@ def test_button_each_press_once_and_one_is_remembered(hal):
 
 
 def test_indicator_shows_every_code(hal):
-    shown = []
-    indicator = hal.indicator(shown)
-    for code in CODES:
-        indicator.show(code)
-    assert shown == list(CODES)
+    async def main():
+        indicator = hal.indicator([])
+        for code in CODES:
+            indicator.show(code)
+            await asyncio.sleep(0)
+            assert indicator.code == code
+
+    asyncio.run(main())
 
 
 def test_watchdog_and_system(hal):

@@ -14,7 +14,7 @@ import net_checks
 import pytest
 
 from device.errors import DeviceError, NeedsOperator, Transient
-from device.hal.sim import net as net_module
+from device.hal import sockets as net_module
 
 ROOT = pathlib.Path(__file__).parents[2]
 MICROPYTHON = shutil.which("micropython", path=str(pathlib.Path(sys.executable).parent))

@@ -27,7 +27,9 @@ class Bench:
         self.device_id, self.token = cloud.register_recorder("REC-" + folder.name[-20:])
         self.board = VirtualBoard(folder / "board", engine)
 
-    def equip(self, *, speed: int = 0, recording: dict | None = None, **config):
+    def equip(
+        self, *, speed: int = 0, recording: dict | None = None, driver_ms: int = 500, **config
+    ):
         """recording: settings of that section beside the bench's own; config: whole sections of
         config.json that replace the bench's.
         """
@@ -43,6 +45,7 @@ class Bench:
             audio=self.heard,
             rate_hz=RATE_HZ,
             speed=speed,
+            driver_ms=driver_ms,
             hosts=cloud.hosts,
             root_der=cloud.ca_der,
             config=settings | config,

@@ -40,7 +40,7 @@ def run_for_a_while(board, heap_kb: int) -> tuple[int | None, str]:
 @pytest.mark.timeout(2400 if STEP_KB < 16 else 180)
 def test_too_little_memory_says_so_and_loses_nothing(bench):
     made = bench("micropython", 150)
-    made.equip(mode="continuous", speed=12)
+    made.equip(recording={"mode": "continuous"}, speed=12, driver_ms=600_000)
     board = made.board
     board.start()  # writes what a start needs
     board.kill()

@@ -3,10 +3,12 @@
 import asyncio
 
 import fakes
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.capture.conditioner import Conditioner
 from device.capture.level import Meter
 from device.capture.pace import Pace
 from device.capture.recorder import Recorder
@@ -345,3 +347,46 @@ def test_the_reason_stays_until_something_changes(tmp_path, time):
     bench.storage.free = 1000
     bench.run(60, None, lambda: bench.recorder.want(True))
     assert bench.recorder.reason.code == "storage_full"
+
+
+@pytest.mark.parametrize("skip_samples", [1, 1000, 1024, 3000, 30_000])
+def test_the_pop_at_the_start_is_cut_from_every_take(tmp_path, time, skip_samples):
+    microphone = Microphone(16_000)
+    bench = Bench(tmp_path, time, microphone, skip_samples=skip_samples)
+    bench.run(5, None, lambda: bench.recorder.want(True))
+    assert bench.audio() == fakes.pcm(16_000)[2 * skip_samples :]
+    for clip in bench.clips()[:1]:
+        assert clip.record["first"] == 0
+        assert abs(clip.record["up"] - 500 - skip_samples * 1000 // RATE_HZ) <= 1
+
+
+def test_a_microphone_that_falls_silent_ends_the_take_with_a_reason(tmp_path, time):
+    microphone = Microphone(8_000)
+    bench = Bench(tmp_path, time, microphone, mode="continuous")
+    microphone.at_end = None
+    seen = []
+
+    def look():
+        seen.append((bench.recorder.reason.code, bench.recorder.reason.detail))
+
+    def come_back():
+        microphone._left = 4_000
+
+    bench.run(40, None, None, look, None, look, come_back)  # one each 4 s
+    assert [code for code, _ in seen] == ["recording", "microphone_failed"]
+    assert "no sample for 10 s" in seen[1][1]
+    first, second = bench.clips()
+    assert (first.state, first.record["last"]) == ("closed", 1)
+    assert first.record["take"] != second.record["take"], "it is tried again"
+    assert bench.audio() == fakes.pcm(12_000)
+
+
+def test_gain_is_applied_before_it_is_measured_and_coded(tmp_path, time):
+    parts = (None, Conditioner(RATE_HZ, 6, 0), None)
+    bench = Bench(tmp_path, time, Microphone(16_000), parts=parts, clip_samples=16_000)
+    bench.run(5, None, lambda: bench.recorder.want(True))
+    plain = np.frombuffer(fakes.pcm(16_000), "<i2").astype(float)
+    loud = np.frombuffer(bench.audio(), "<i2")
+    assert np.abs(loud - np.clip(plain * 10 ** (6 / 20), -32768, 32767)).max() <= 1
+    peak = 20 * np.log10(np.abs(loud.astype(float)).max() / 32768)
+    assert abs(bench.clips()[0].record["lev"][0] - 10 * peak) <= 1

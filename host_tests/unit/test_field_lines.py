@@ -13,7 +13,7 @@ from test_transfer_wire import Bench
 from device import config
 from device.app import load_settings
 from device.errors import Permanent
-from device.hal.sim import net
+from device.hal import sockets as net
 from device.queue.waits import Waits
 from device.store.slots import Slots
 from host_tests.conftest import ROOT

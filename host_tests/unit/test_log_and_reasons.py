@@ -158,12 +158,12 @@ def test_every_code_that_is_raised_is_in_a_table():
             assert code in CLIP, place
         elif name in ("Transient", "UrlRefused", "SetUpFault", "NeedsOperator"):
             assert code in LANE, place
-        else:
+        elif not place.startswith("field/"):  # a session's answers are for the laptop, not waits
             assert code in LANE or code in RECORDER or code in CLIP, (place, code)
 
 
 def test_codes_that_come_from_tables_of_the_code_are_in_a_table():
-    from device.hal.sim.net import _CERTIFICATE_TEXTS
+    from device.hal.sockets import _CERTIFICATE_TEXTS
     from device.link.link import _REASONS
     from device.transfer.lane import _LINK_CODES, _PARKED_REASONS
 

@@ -4,7 +4,7 @@ board.json (read by device/hal/sim/board.py):
     device_id, flash_kb, rate_hz      the board             wifi      network name -> password
     audio   raw 16-bit mono samples   what is heard         hosts     name -> address
     speed   times real time, 0: as fast as it is taken      control   [address, port] of our end
-    limits  setting -> highest number
+    limits  setting -> highest number                       driver_ms  what its buffers hold
     rtc     "host" or "unset"                               cause     reset cause of this start
 Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log.
 """
@@ -70,6 +70,7 @@ class VirtualBoard:
         device_id: str = "sim-0001",
         flash_kb: int = 16384,
         rtc: str = "unset",
+        driver_ms: int = 500,
     ) -> None:
         """Write everything the board carries. May be called again between starts."""
         self._spec = {
@@ -82,6 +83,7 @@ class VirtualBoard:
             "hosts": hosts,
             "control": list(self.control.address),
             "rtc": rtc,
+            "driver_ms": driver_ms,
             # A pre-roll of a second takes 25 KiB (FLAC, 16 kHz).
             "limits": {"activity.pre_roll_s": 10 if self.has_room() else 1},
         }

@@ -10,6 +10,7 @@ from device.hal.sim.flash import FlashStorage
 from device.hal.sim.microphone import Microphone
 from device.hal.sim.net import Net
 from device.hal.sim.parts import Battery, Button, ClockPort, Indicator, System, Watchdog, Wifi
+from device.hal.sim.registers import Registers
 from device.hal.sim.secrets import Secrets
 
 
@@ -17,18 +18,40 @@ class Board:
     """The ports by name; see device/hal/ports.py."""
 
 
+def _folder():
+    """Where the virtual hardware lies: beside the program, or apart from its file system."""
+    return os.getenv("RECORDER_HARDWARE") or os.getcwd()
+
+
 def open_secrets():
     """The secrets store alone, for boot.py."""
-    return Secrets(os.getcwd() + "/secrets.json")
+    return Secrets(_folder() + "/secrets.json")
+
+
+def _event(console, folder):
+    """event(name, **values) of the parts: told over the control channel, and shown in registers
+    where a serial port is what joins the board to the world.
+    """
+    if not os.getenv("RECORDER_HARDWARE"):
+        return console.event
+    registers = Registers(folder)
+
+    def event(name, **values):
+        registers.event(name, **values)
+        console.event(name, **values)
+
+    return event
 
 
 def build():
-    folder = os.getcwd()
+    folder = _folder()
     with open(folder + "/board.json") as f:
         spec = json.load(f)
     board = Board()
+    board.faults = []
     board.limits = spec.get("limits", {"activity.pre_roll_s": 10})
     board.console = console = Console(tuple(spec["control"]) if spec.get("control") else None)
+    event = _event(console, folder)
     board.secrets = secrets = open_secrets()
     board.storage = FlashStorage(folder, spec["flash_kb"])
     board.microphone = Microphone(
@@ -46,8 +69,8 @@ def build():
     board.clock = clock = ClockPort(spec.get("rtc") == "host")
     board.battery = battery = Battery()
     board.button = button = Button()
-    board.indicator = Indicator(console.event)
-    board.watchdog = Watchdog(console.event)
+    board.indicator = Indicator(event)
+    board.watchdog = Watchdog(event)
     board.system = System(spec["device_id"], spec.get("cause", "power_on"))
 
     def set_battery(command):

@@ -10,8 +10,8 @@ import socket
 import sys
 
 from device.compat import IS_MICROPYTHON, sleep_ms, wait_readable
+from device.hal.commands import MAX_LINE_BYTES, parse_command
 
-_MAX_LINE_BYTES = 4096
 _READ_BYTES = 512
 
 
@@ -65,7 +65,7 @@ class Console:
             if newline:
                 self._rest = rest
                 return line + newline
-            self._rest = line[-_MAX_LINE_BYTES:]
+            self._rest = line[-MAX_LINE_BYTES:]
             await wait_readable(self._socket)
             try:
                 data = self._socket.recv(_READ_BYTES)
@@ -98,18 +98,3 @@ class Console:
             self._socket.send(b"\n")
         except OSError:
             self._address = None
-
-
-def parse_command(line):
-    """The command of a line, or None if it is none: a console is open to everybody with a
-    cable.
-    """
-    if len(line) > _MAX_LINE_BYTES:
-        return None
-    try:
-        command = json.loads(line)
-    except (ValueError, UnicodeError, RuntimeError):
-        return None
-    if not isinstance(command, dict) or not isinstance(command.get("do"), str):
-        return None
-    return command

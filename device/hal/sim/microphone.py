@@ -29,6 +29,9 @@ class Microphone:
         self._position = max(0, file_size(truth_path)) // 2
         self._ended = False
 
+    def prepare(self, rate_hz, block_frames, blocks):
+        """Nothing to make: the file is read straight into the ring."""
+
     def start(self, ring):
         try:
             source = open(self._path, "rb")

@@ -7,10 +7,7 @@ import sys
 import time
 
 from device.compat import ticks_diff, ticks_ms
-
-FIRMWARE_VERSION = "0.1.0"
-# A floor for every believable time: 2026-11-01. A release sets it to its own build time.
-BUILD_UNIX_S = 1793491200
+from device.hal.release import BUILD_UNIX_S, FIRMWARE_VERSION
 
 
 class ClockPort:

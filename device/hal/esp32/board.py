@@ -1,0 +1,74 @@
+"""Puts a board together from its table (hal/esp32/boards.py)."""
+
+import sys
+
+from device.compat import forget_module
+from device.errors import NeedsOperator
+from device.hal.esp32.secrets import Secrets
+
+_ROOTS = "/roots"
+
+
+def open_secrets():
+    """The secrets store alone, for boot.py."""
+    return Secrets()
+
+
+def read_table():
+    """(name, table, faults); what only reading them needs is let go of again."""
+    from device.hal.esp32 import boards
+
+    try:
+        with open("board.json", "rb") as f:
+            data = f.read(2048)
+    except OSError:
+        data = None
+    found = boards.load(data, getattr(sys.implementation, "_machine", ""))
+    forget_module("device.hal.esp32.boards")
+    return found
+
+
+class Board:
+    """The ports by name; see device/hal/ports.py. name: of the table; faults: of board.json.
+
+    Raises NeedsOperator(storage_failed) if a medium does not mount.
+    """
+
+    def __init__(self):
+        from device.hal.esp32.battery import Battery
+        from device.hal.esp32.button import Button
+        from device.hal.esp32.console import Console
+        from device.hal.esp32.indicator import Indicator, open_led
+        from device.hal.esp32.microphone import Microphone
+        from device.hal.esp32.net import Net, read_roots
+        from device.hal.esp32.storage import CardStorage, FlashStorage
+        from device.hal.esp32.system import Clock, System, Watchdog
+        from device.hal.esp32.wifi import Wifi
+
+        self.name, table, self.faults = read_table()
+        self.limits = {
+            "upload.max_connections": table["max_connections"],
+            "activity.pre_roll_s": table["max_pre_roll_s"],
+            "recording.ring_blocks": table["max_ring_blocks"],
+        }
+        self.system = System()
+        self.secrets = open_secrets()
+        led = open_led(table)
+        try:
+            self.storage = FlashStorage() if table["storage"] == "flash" else CardStorage(table)
+        except NeedsOperator:
+            if led:
+                led.set(0xFF0000)
+            raise
+        self.microphone = Microphone(table)
+        self.wifi = Wifi()
+        self.net = Net(read_roots(_ROOTS), self.wifi.is_up)
+        self.clock = Clock()
+        self.battery = Battery(table)
+        self.button = Button(table)
+        self.indicator = Indicator(led)
+        self.watchdog = Watchdog()
+        self.console = Console()
+
+
+build = Board

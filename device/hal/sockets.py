@@ -1,0 +1,258 @@
+"""Sockets with verified TLS: what the net ports of all boards share. How a name becomes an address
+is theirs. TLS 1.2 at most everywhere, as on the board.
+"""
+
+import asyncio
+import errno
+import select
+import socket
+import ssl
+
+from device.compat import IS_MICROPYTHON, const, wait_for_ms, wait_readable, wait_writable
+from device.errors import NeedsOperator, Transient
+
+# Linux's EISCONN and newlib's; MicroPython's errno has no name for it (py/mperrno.h).
+_CONNECTED = (0, 106, 127, getattr(errno, "EISCONN", 0))
+_MEMORY_ERRNOS = (12, -32512, -17040)  # ENOMEM, MBEDTLS_ERR_SSL_ALLOC_FAILED, MPI alloc
+_DATAGRAM_MS = const(2_000)
+_PLAIN_TEXT_ERRNO = -29184  # MBEDTLS_ERR_SSL_INVALID_RECORD: the peer does not speak TLS
+
+# What the two TLS libraries call the same fault; the first that fits wins.
+_CERTIFICATE_TEXTS = (
+    ("not correctly signed", "tls_untrusted"),
+    ("self-signed", "tls_untrusted"),
+    ("self signed", "tls_untrusted"),
+    ("unable to get", "tls_untrusted"),
+    ("expired", "tls_dates"),
+    ("starts in the future", "tls_dates"),
+    ("not yet valid", "tls_dates"),
+    ("does not match", "tls_wrong_name"),
+    ("mismatch", "tls_wrong_name"),
+    ("not valid for", "tls_wrong_name"),
+)
+
+
+def tls_context(roots_der):
+    """The one place where a TLS context is made: it verifies, or there is none.
+
+    roots_der: trusted roots, each as DER. (MicroPython's takes one a call and keeps all of them:
+    extmod/modtls_mbedtls.c, ssl_context_load_cadata.)
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_mode = ssl.CERT_REQUIRED
+    for root_der in roots_der:
+        context.load_verify_locations(cadata=root_der)
+    if not IS_MICROPYTHON:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def translate(e, during):
+    """The DeviceError for what a socket or TLS raised."""
+    if isinstance(e, MemoryError):
+        return Transient("low_memory", during)
+    text = str(e).strip()
+    is_certificate = isinstance(e, ValueError) or "CERTIFICATE_VERIFY" in text
+    if is_certificate:
+        for part, code in _CERTIFICATE_TEXTS:
+            if part in text:
+                return NeedsOperator(code, during)
+        return NeedsOperator("tls_untrusted", during)
+    number = getattr(e, "errno", None)
+    if number in _MEMORY_ERRNOS:
+        return Transient("low_memory", during)
+    if number == _PLAIN_TEXT_ERRNO or "WRONG_VERSION" in text or "record layer" in text:
+        return Transient("portal", "no TLS " + during)
+    code = "connect_failed" if during == "connect" else "connection_lost"
+    return Transient(code, "%s errno=%s" % (during, number))
+
+
+class Connection:
+    """See the net port. sock is not blocking, wrapped in TLS where the origin asks for it."""
+
+    def __init__(self, sock, forget):
+        self._sock = sock
+        self._forget = forget
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+
+    async def write(self, data):
+        offset = 0
+        while offset < len(data):
+            try:
+                n = await _write_some(self._sock, data[offset:])
+            except (OSError, ValueError, MemoryError) as e:
+                raise translate(e, "write")
+            offset += n
+
+    async def readinto(self, out):
+        try:
+            return await _read_some(self._sock, out)
+        except (OSError, ValueError, MemoryError) as e:
+            raise translate(e, "read")
+
+    def has_input(self):
+        try:
+            if not IS_MICROPYTHON and hasattr(self._sock, "pending") and self._sock.pending():
+                return True
+            return bool(self._poll.poll(0))
+        except (OSError, ValueError):
+            return True  # closed: a read tells
+
+    def close(self):
+        sock, self._sock = self._sock, _CLOSED
+        self._forget(self)
+        try:
+            sock.close()
+        except OSError:
+            pass
+
+
+class _Closed:
+    """Stands in for the socket of a closed connection: everything on it fails."""
+
+    def __getattr__(self, name):
+        raise OSError(errno.ECONNRESET)
+
+
+_CLOSED = _Closed()
+
+if IS_MICROPYTHON:
+
+    async def _write_some(sock, data):
+        while True:
+            n = sock.write(data)
+            if n:  # None, and 0 under TLS: not now
+                return n
+            await wait_writable(sock)
+
+    async def _read_some(sock, out):
+        while True:
+            n = sock.readinto(out)
+            if n is not None:
+                return n
+            await wait_readable(sock)
+
+else:
+
+    async def _write_some(sock, data):
+        while True:
+            try:
+                n = sock.send(data)
+                if n:
+                    return n
+                await wait_writable(sock)
+            except ssl.SSLWantReadError:
+                await wait_readable(sock)
+            except (ssl.SSLWantWriteError, BlockingIOError):
+                await wait_writable(sock)
+
+    async def _read_some(sock, out):
+        while True:
+            try:
+                return sock.recv_into(out)
+            except (ssl.SSLWantReadError, BlockingIOError):
+                await wait_readable(sock)
+            except ssl.SSLWantWriteError:
+                await wait_writable(sock)
+            except ssl.SSLEOFError:
+                return 0
+
+
+def look_up(host, port, kind):
+    """The first entry of getaddrinfo for host. Raises Transient(dns_failed)."""
+    try:
+        found = socket.getaddrinfo(host, port, 0, kind)
+    except OSError as e:
+        raise Transient("dns_failed", "errno=%s" % e.errno)
+    if not found:
+        raise Transient("dns_failed", "no address")
+    return found[0]
+
+
+def _socket(found):
+    """A socket that does not block for an entry of getaddrinfo. Raises Transient."""
+    try:
+        sock = socket.socket(found[0], found[1], found[2])
+    except OSError as e:
+        raise translate(e, "connect")
+    sock.setblocking(False)
+    return sock
+
+
+class Net:
+    """The net port but for _find()."""
+
+    def __init__(self, roots_der):
+        self._context = tls_context(roots_der)
+        self._open = []
+
+    async def _find(self, host, port, kind):
+        """An entry of getaddrinfo for host. Raises Transient(link_down, dns_failed)."""
+        raise NotImplementedError
+
+    async def open(self, host, port, is_tls):
+        """See the net port."""
+        found = await self._find(host, port, socket.SOCK_STREAM)
+        sock = _socket(found)
+        try:
+            await self._connect(sock, found[-1])
+            if is_tls:
+                sock = self._context.wrap_socket(
+                    sock, server_hostname=host, do_handshake_on_connect=False
+                )
+                sock.setblocking(False)
+        except (OSError, ValueError, MemoryError) as e:
+            sock.close()
+            raise translate(e, "connect")
+        except BaseException:
+            sock.close()  # cancelled by a time limit
+            raise
+        connection = Connection(sock, self._forget)
+        self._open.append(connection)
+        return connection
+
+    @staticmethod
+    async def _connect(sock, address):
+        try:
+            sock.connect(address)
+            return
+        except OSError as e:
+            if e.errno != errno.EINPROGRESS:
+                raise
+        await wait_writable(sock)
+        # The second call tells how the first one ended (MicroPython has no getsockopt).
+        try:
+            sock.connect(address)
+        except OSError as e:
+            if e.errno not in _CONNECTED:
+                raise
+
+    async def exchange_datagram(self, host, port, data, size):
+        """See the net port. Waits at most 2 s for the answer."""
+        found = await self._find(host, port, socket.SOCK_DGRAM)
+        sock = _socket(found)
+        try:
+            sock.connect(found[-1])
+            sock.send(data)
+            await wait_for_ms(wait_readable(sock), _DATAGRAM_MS)
+            return sock.recv(size)
+        except asyncio.TimeoutError:
+            raise Transient("timeout", "datagram")
+        except OSError as e:
+            raise translate(e, "datagram")
+        finally:
+            sock.close()
+
+    def lend(self):
+        """See the net port: what a technician's blocking probe needs."""
+        return self._context, socket
+
+    def drop_all(self):
+        """The radio went off: nothing that was open answers any more."""
+        for connection in list(self._open):
+            connection.close()
+
+    def _forget(self, connection):
+        if connection in self._open:
+            self._open.remove(connection)

@@ -1,0 +1,90 @@
+"""The state of one faked chip: time, pins, what the interpreter is busy with, and what was asked.
+
+The modules beside this file (machine, network, esp32, vfs) are views of it. Every function of
+theirs names, after "like", the file and function of MicroPython that it imitates (commit
+1c3c2011 of micropython/micropython).
+"""
+
+import collections
+import sys
+
+SCHEDULER_DEPTH = 8  # ports/esp32/mpconfigport.h, MICROPY_SCHEDULER_DEPTH
+
+
+class Chip:
+    """A fresh chip. now_ms: its clock; is_vm_busy: C code runs, so no callback can."""
+
+    def __init__(self):
+        self.now_ms = 1000
+        self.is_vm_busy = False
+        self.is_flash_busy = False
+        self.scheduled = collections.deque()
+        self.calls_lost = 0
+        self.levels = {}  # GPIO -> level that the outside drives
+        self.outputs = {}  # GPIO -> level that we drive
+        self.interrupts = {}
+        self.microvolts = {}  # GPIO -> at the converter
+        self.bits_sent = []
+        self.i2s = {}
+        self.sound = lambda frame: (0, 0)  # frame -> left and right, 32 bits
+        self.card = None
+        self.nvs = {}  # namespace -> key -> value
+        self.rtc_memory = b""
+        self.rtc_s = 0
+        self.reset_cause = 1
+        self.watchdog = []
+        self.networks = {}  # ssid -> password; what is in reach
+        self.mounts = {}
+        self.partitions = ["vfs"]
+
+    def schedule(self, function, argument):
+        """like py/scheduler.c (mp_sched_schedule): a full queue drops the call."""
+        if len(self.scheduled) >= SCHEDULER_DEPTH:
+            self.calls_lost += 1
+            return
+        self.scheduled.append((function, argument))
+
+    def run_scheduled(self):
+        """like py/scheduler.c (mp_sched_run_pending): between two bytecodes, in order."""
+        while self.scheduled and not self.is_vm_busy:
+            function, argument = self.scheduled.popleft()
+            function(argument)
+
+    def run(self, duration_ms, vm_busy=False, flash_busy=False):
+        """Let time pass. vm_busy: in C code; flash_busy: an erase, which stops every task too."""
+        self.is_flash_busy = flash_busy
+        self.is_vm_busy = vm_busy or flash_busy
+        for _ in range(duration_ms):
+            self.now_ms += 1
+            for i2s in self.i2s.values():
+                i2s._pass_ms()
+            self.run_scheduled()
+        self.is_vm_busy = self.is_flash_busy = False
+        for i2s in self.i2s.values():
+            i2s._work()
+        self.run_scheduled()
+
+    def drive(self, pin, level):
+        """The outside puts a pin to a level. like ports/esp32/machine_pin.c
+        (machine_pin_isr_handler): an edge schedules the handler, which looks later.
+        """
+        before, self.levels[pin] = self.levels.get(pin), level
+        handler = self.interrupts.get(pin)
+        if handler and before != level:
+            wanted = 1 if level else 2  # rising, falling
+            if handler[1] & wanted:
+                self.schedule(handler[0], handler[2])
+
+
+chip = Chip()
+
+
+def power_up():
+    """A new chip, and the modules of firmware that are views of it in sys.modules."""
+    global chip
+    chip = Chip()
+    from host_tests.hal.fakes import esp32, machine, network, vfs
+
+    for module in (esp32, machine, network, vfs):
+        sys.modules[module.__name__.rsplit(".", 1)[-1]] = module
+    return chip

@@ -1,0 +1,269 @@
+"""Fake of `machine`: each function says what it is like (see chip.py)."""
+
+import collections
+import errno
+
+from host_tests.hal.fakes import chip as _chip
+from host_tests.hal.fakes import clock
+
+PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
+_DMA_FRAMES = 256
+_INPUT_ONLY = range(34, 40)
+
+
+class Pin:
+    IN, OUT = 1, 3
+    PULL_DOWN, PULL_UP = 1, 2
+    IRQ_RISING, IRQ_FALLING = 1, 2
+    input_only = _INPUT_ONLY
+
+    def __init__(self, id, mode=-1, pull=-1, *, value=None):
+        """like ports/esp32/machine_pin.c (mp_pin_make_new, machine_pin_obj_init_helper): a pull
+        on a pin that has none is taken without a word.
+        """
+        if not isinstance(id, int) or not 0 <= id < 49:
+            raise ValueError("invalid pin")
+        if id in self.input_only and mode == self.OUT:
+            raise ValueError("pin can only be input")
+        self._id = id
+        if value is not None:
+            _chip.chip.outputs[id] = value
+        if pull == self.PULL_UP and id not in self.input_only:
+            _chip.chip.levels.setdefault(id, 1)
+
+    def value(self, x=None):
+        """like ports/esp32/machine_pin.c (machine_pin_call)."""
+        if x is None:
+            return _chip.chip.levels.get(self._id, 0)
+        _chip.chip.outputs[self._id] = int(bool(x))
+
+    def irq(self, handler=None, trigger=IRQ_FALLING | IRQ_RISING):
+        """like ports/esp32/machine_pin.c (machine_pin_irq)."""
+        _chip.chip.interrupts[self._id] = (handler, trigger, self)
+
+
+class ADC:
+    ATTN_11DB = 3
+
+    def __init__(self, pin, *, atten=3):
+        """like ports/esp32/machine_adc.c (mp_machine_adc_make_new, madc_init_helper)."""
+        if not 0 <= atten <= 3:
+            raise ValueError("invalid attenuation")
+        self._id = pin._id
+
+    def read_uv(self):
+        """like ports/esp32/adc.c (madcblock_read_uv_helper): without calibration it raises."""
+        found = _chip.chip.microvolts[self._id]
+        if found is None:
+            raise OSError(errno.EOPNOTSUPP, "ESP_ERR_NOT_SUPPORTED")
+        return found
+
+
+class WDT:
+    def __init__(self, id=0, timeout=5000):
+        """like ports/esp32/machine_wdt.c (mp_machine_wdt_make_new_instance)."""
+        if timeout <= 0:
+            raise ValueError("WDT timeout too short")
+        _chip.chip.watchdog.append(timeout)
+
+    def feed(self):
+        """like ports/esp32/machine_wdt.c (mp_machine_wdt_feed)."""
+        _chip.chip.watchdog.append("fed")
+
+
+class RTC:
+    def datetime(self, datetimetuple=None):
+        """like ports/esp32/machine_rtc.c (machine_rtc_datetime_helper): weekday unused."""
+        if len(datetimetuple) != 8:
+            raise ValueError("requested length 8")
+        clock.set_from(datetimetuple)
+
+    def memory(self, data=None):
+        """like ports/esp32/machine_rtc.c (machine_rtc_memory)."""
+        if data is None:
+            return _chip.chip.rtc_memory
+        if len(data) > 2048:
+            raise ValueError("buffer too long")
+        _chip.chip.rtc_memory = bytes(data)
+
+
+def reset_cause():
+    """like ports/esp32/modmachine.c (mp_machine_reset_cause): a brown-out is a power-on."""
+    return _chip.chip.reset_cause
+
+
+def reset():
+    """like ports/esp32/modmachine.c (mp_machine_reset): does not return."""
+    raise SystemExit("esp_restart")
+
+
+def unique_id():
+    """like ports/esp32/modmachine.c (mp_machine_unique_id): the six bytes of the MAC."""
+    return b"\x7c\xdf\xa1\x01\x02\x03"
+
+
+def bitstream(pin, encoding, timing, data):
+    """like extmod/machine_bitstream.c (machine_bitstream_): encoding 0, four times."""
+    if encoding != 0 or len(timing) != 4:
+        raise ValueError("encoding")
+    _chip.chip.bits_sent.append((pin._id, bytes(data)))
+
+
+class I2S:
+    RX, TX = 0, 1
+    STEREO, MONO = 1, 0
+    most_ibuf = 512 * 1024
+
+    def __init__(self, id, *, sck, ws, sd, mode, bits, format, rate, ibuf):
+        """like extmod/machine_i2s.c (machine_i2s_init_helper) and ports/esp32/machine_i2s.c
+        (mp_machine_i2s_init_helper, get_dma_buf_count): DMA is 32-bit stereo whatever the format,
+        256 frames a buffer, ibuf counts 8 bytes a frame, at least two buffers.
+        """
+        if id not in (0, 1):
+            raise ValueError("invalid id")
+        if mode not in (self.RX, self.TX):
+            raise ValueError("invalid mode")
+        if bits not in (16, 32):
+            raise ValueError("invalid bits")
+        if ibuf > self.most_ibuf:
+            raise OSError(errno.ENOMEM, "ESP_ERR_NO_MEM")
+        previous = _chip.chip.i2s.get(id)
+        if previous is not None:
+            previous.deinit()
+        self.bits, self.format, self.rate = bits, format, rate
+        self.dma_count = max(2, ibuf // (_DMA_FRAMES * 8))
+        self._dma = collections.deque()  # first frames of full DMA buffers
+        self._made = 0  # frames since the start
+        self._rest = 0
+        self._full = 0  # frames in full DMA buffers so far
+        self._taken = collections.deque()  # frames of the DMA buffer that the task reads
+        self._callback = None
+        self._job = self._queued = None  # [buffer, frames done]
+        self.dropped = []  # first frames of DMA buffers that were overwritten
+        self.ignored = 0  # readinto() without a place
+        self._id = id
+        _chip.chip.i2s[id] = self
+
+    def irq(self, handler):
+        """like extmod/machine_i2s.c (machine_i2s_irq): a handler makes it non-blocking."""
+        if not callable(handler):
+            raise ValueError("invalid callback")
+        self._callback = handler
+
+    def readinto(self, buf):
+        """like extmod/machine_i2s.c (machine_i2s_stream_read): in non-blocking mode a queue of
+        length one beside the task's own buffer; what finds no place there is dropped, and the
+        size is answered all the same.
+        """
+        if len(buf) % (self.bits // 8 * (2 if self.format == self.STEREO else 1)):
+            raise OSError(errno.EINVAL)
+        if self._callback is None:
+            raise AssertionError("this fake only knows the non-blocking mode")
+        if self._job is None:
+            self._job = [buf, 0]
+        elif self._queued is None:
+            self._queued = [buf, 0]
+        else:
+            self.ignored += 1
+        return len(buf)
+
+    def deinit(self):
+        """like ports/esp32/machine_i2s.c (mp_machine_i2s_deinit): the channel, then the task."""
+        if _chip.chip.i2s.get(self._id) is self:
+            del _chip.chip.i2s[self._id]
+        self._job = self._queued = None
+
+    def _pass_ms(self):
+        """like components/esp_driver_i2s/i2s_common.c (i2s_dma_rx_callback) of ESP-IDF: DMA goes
+        on whatever the CPU does; with the queue full its oldest buffer is lost, and
+        ports/esp32/machine_i2s.c (i2s_callbacks) has no handler that would tell.
+        """
+        self._rest += self.rate
+        self._made += self._rest // 1000
+        self._rest %= 1000
+        while self._made >= self._full + _DMA_FRAMES:
+            if len(self._dma) >= self.dma_count - 1:  # one is being written
+                self.dropped.append(self._dma.popleft())
+            self._dma.append(self._full)
+            self._full += _DMA_FRAMES
+        if not _chip.chip.is_flash_busy:
+            self._work()
+
+    def _work(self):
+        """like ports/esp32/machine_i2s.c (task_for_non_blocking_mode, fill_appbuf_from_dma,
+        i2s_frame_map): 30 frames at a time, while the interpreter is busy too.
+        """
+        while self._job is not None:
+            buf, done = self._job
+            words = 2 if self.format == self.STEREO else 1
+            total = len(buf) // (4 * words)
+            n = min(30, total - done)
+            while len(self._taken) < n:  # i2s_channel_read waits until it has them all
+                if not self._dma:
+                    return
+                first = self._dma.popleft()
+                self._taken.extend(range(first, first + _DMA_FRAMES))
+            for i in range(n):
+                for word, v in enumerate(_chip.chip.sound(self._taken.popleft())[:words]):
+                    k = 4 * ((done + i) * words + word)
+                    buf[k : k + 4] = (v & 0xFFFFFFFF).to_bytes(4, "little")
+            self._job[1] += n
+            if self._job[1] == total:
+                self._job, self._queued = self._queued, None
+                _chip.chip.schedule(self._callback, self)
+
+
+class SDCard:
+    def __init__(
+        self,
+        *,
+        slot=1,
+        width=1,
+        cd=None,
+        wp=None,
+        sck=None,
+        miso=None,
+        mosi=None,
+        cs=None,
+        cmd=None,
+        data=None,
+        freq=20000000,
+    ):
+        """like ports/esp32/machine_sdcard.c (machine_sdcard_make_new): keywords only; slots from
+        2 on are SPI and take no SDMMC pins, the others no SPI pins.
+        """
+        if not 0 <= slot <= 3:
+            raise ValueError("invalid slot number")
+        if slot >= 2 and (cmd or data):
+            raise ValueError("invalid config: SPI slot with SDMMC pin arguments")
+        if slot < 2 and (miso or mosi or cs):
+            raise ValueError("invalid config: SDMMC slot with SPI pin arguments")
+        if width not in (1, 4):
+            raise ValueError("width must be 1 or 4 (or 8 on slot 0)")
+        if data is not None and len(data) != width:
+            raise ValueError("data argument length must match width %d" % width)
+        self.wiring = {"slot": slot, "width": width, "freq": freq}
+        self.wiring["pins"] = {
+            name: pin._id
+            for name, pin in (
+                ("sck", sck),
+                ("miso", miso),
+                ("mosi", mosi),
+                ("cs", cs),
+                ("cmd", cmd),
+            )
+            if pin is not None
+        }
+        _chip.chip.wired_card = self.wiring
+
+    def info(self):
+        """like ports/esp32/machine_sdcard.c (sd_info): raises where no card answers."""
+        if _chip.chip.card is None:
+            raise OSError(errno.ETIMEDOUT, "ESP_ERR_TIMEOUT")
+        return _chip.chip.card.get("size", 1 << 30), 512
+
+    def readblocks(self, block_num, buf):
+        """like ports/esp32/machine_sdcard.c (machine_sdcard_readblocks): False, which counts as
+        0 and success, where the card cannot be started.
+        """
+        return False if _chip.chip.card is None else 0

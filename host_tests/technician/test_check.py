@@ -1,0 +1,215 @@
+"""The self-test over the cable, and the guard around `requests`: what it lets through."""
+
+import json
+import os
+import pathlib
+
+import numpy as np
+import pytest
+from field_bench import Person
+
+from tools.cloud import Cloud
+from tools.recorder import verdicts
+from tools.recorder.port import Board
+from tools.sim.board import SSID, WIFI_PASSWORD
+
+# Runs the guarded client on the board; OUT is what came of each request.
+_FETCH = """
+import json
+from device.hal.sim.board import build
+from device.errors import DeviceError
+from device.field.probe import fetch
+board = build()
+board.wifi.connect(%r, %r)
+import time
+while board.wifi.status() == "joining":
+    time.sleep_ms(10)
+try:
+    status, body = fetch(board.net, *%r)
+    out = [status, len(body)]
+except DeviceError as e:
+    out = [e.code, type(e).__name__]
+print("@field " + json.dumps({"answer": out}))
+"""
+_SECRETS = """
+from device.hal.sim.board import build
+secrets = build().secrets
+for key, value in %r.items():
+    secrets.set(key, value)
+print('@field {"answer": 1}')
+"""
+
+
+def other_requests():
+    """Another generation of `requests` than the frozen one: $RECORDER_REQUESTS, its folder."""
+    folder = os.environ.get("RECORDER_REQUESTS")
+    found = pathlib.Path(folder).glob("*.py") if folder else ()
+    return {"requests/" + path.name: path.read_bytes() for path in found}
+
+
+@pytest.fixture(scope="module")
+def running_cloud(tmp_path_factory):
+    with Cloud.start(tmp_path_factory.mktemp("cloud"), rate_limits=False) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(running_cloud):
+    yield running_cloud
+    running_cloud.reset()
+
+
+@pytest.fixture
+def bench(serial_board, cloud):
+    """bench(serial number, token) -> virtual board that can reach the cloud."""
+
+    def make(serial_number, token=None, root_der=None, samples=bytes(64000)):
+        config = {
+            "wifi": {"networks": [SSID]},
+            "cloud": {"api_url": cloud.api_origin},
+            "clock": {"ntp_server": f"ntp.bota.test:{cloud.ntp_address[1]}"},
+        }
+        serial = serial_board(
+            serial_number,
+            files={"config.json": json.dumps(config).encode()} | other_requests(),
+            hosts=cloud.hosts,
+            root_der=root_der or cloud.ca_der,
+            wifi={SSID: WIFI_PASSWORD},
+            samples=samples,
+        )
+        secrets = {"wifi:" + SSID: WIFI_PASSWORD} | ({"token": token} if token else {})
+        Board(serial.device).run(_SECRETS % (secrets,), 60, "secrets")
+        return serial
+
+    return make
+
+
+def fetch(serial, method, url, headers=None, body=b""):
+    script = _FETCH % (SSID, WIFI_PASSWORD, (method, url, headers or {}, body))
+    return Board(serial.device).run(script, 60, "fetch")
+
+
+def test_the_guard_lets_a_verified_peer_through(bench, cloud):
+    _, token = cloud.register_recorder("REC-P1")
+    serial = bench("REC-P1")
+    assert fetch(serial, "GET", cloud.api_origin + "/health")[0] == 200
+    headers = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
+    url = cloud.api_origin + "/v1/devices/me/heartbeat"
+    assert fetch(serial, "POST", url, headers, b'{"device_state":"idle"}')[0] == 200
+    headers["Authorization"] = "Bearer dtok_wrong"
+    assert fetch(serial, "POST", url, headers, b"{}")[0] == 401
+
+
+@pytest.mark.parametrize(
+    "case, code",
+    [
+        ("other_ca", "tls_untrusted"),
+        ("wrong_host", "tls_wrong_name"),
+        ("expired", "tls_dates"),
+    ],
+)
+def test_the_guard_refuses_a_wrong_certificate_before_a_byte_leaves(bench, cloud, case, code):
+    serial = bench("REC-Q1")
+    cloud.use_certificate("api", case)
+    before = len(cloud.log.requests)
+    headers = {"Authorization": "Bearer dtok_x"}
+    assert fetch(serial, "GET", cloud.api_origin + "/health", headers) == [code, "NeedsOperator"]
+    assert len(cloud.log.requests) == before
+
+
+def test_without_the_guard_the_same_requests_would_have_gone(bench, cloud):
+    """The test above can fail: bare `requests` takes the rogue certificate."""
+    serial = bench("REC-R1")
+    cloud.use_certificate("api", "other_ca")
+    script = """
+import json, requests
+class S:
+    socket = requests.socket.socket
+    SOCK_STREAM = 1
+    @staticmethod
+    def getaddrinfo(host, port, *kind):
+        import socket
+        return socket.getaddrinfo("127.0.0.1", port, *kind)
+requests.socket = S
+print("@field " + json.dumps({"answer": requests.get(%r).status_code}))
+"""
+    url = cloud.api_origin + "/health"
+    assert Board(serial.device).run(script % url, 60, "bare") == 200
+
+
+def test_plain_http_is_refused(bench, cloud):
+    url = cloud.api_origin.replace("https", "http") + "/health"
+    assert fetch(bench("REC-S1"), "GET", url) == ["config_refused", "NeedsOperator"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("where", ["same", "other"])
+def test_no_redirect_is_followed(bench, cloud, status, where):
+    serial = bench("REC-T1")
+    url = cloud.api_origin + "/v1/devices/me/heartbeat"
+    target = url if where == "same" else cloud.storage_origin + "/x"
+    fault = cloud.faults.add(
+        "heartbeat", "status", status=status, headers={"Location": target}, times=None
+    )
+    headers = {"Authorization": "Bearer dtok_x"}
+    assert fetch(serial, "POST", url, headers, b"{}") == ["portal", "Transient"]
+    assert fault.hits == 1
+
+
+def test_what_is_read_is_bounded_and_a_cut_is_noticed(bench, cloud):
+    serial = bench("REC-U1")
+    url = cloud.api_origin + "/v1/devices/me/heartbeat"
+    cloud.faults.add("heartbeat", "status", status=500, body=b"x" * 300_000)
+    assert fetch(serial, "POST", url, {}, b"{}") == ["bad_answer", "Transient"]
+    _, token = cloud.register_recorder("REC-U1")
+    cloud.faults.add("heartbeat", "short_body")
+    headers = {"Authorization": "Bearer " + token}
+    assert fetch(serial, "POST", url, headers, b"{}") in (
+        ["connection_lost", "Transient"],
+        ["bad_answer", "Transient"],
+    )
+
+
+def checked(person, serial, *words):
+    code, said = person.run("check", "--board", serial.device, *words)
+    return code, {test["test"]: test for test in said["tests"]}, said
+
+
+def test_a_good_board_is_good(bench, cloud, capsys, monkeypatch):
+    _, token = cloud.register_recorder("REC-V1")
+    tone = np.sin(2 * np.pi * 1000 * np.arange(64000) / 16000) * 6000
+    serial = bench("REC-V1", token, samples=tone.astype("<i2").tobytes())
+    code, tests, said = checked(Person(capsys, monkeypatch), serial, "--tone", "1000")
+    assert code == 0, said
+    assert set(tests) == {
+        "microphone", "storage", "battery", "wifi", "clock", "heartbeat", "second_opinion"
+    }  # fmt: skip
+    # A sine of amplitude 6000: 20 log(6000 / sqrt(2) / 32768) = -17.8 dB of full scale.
+    assert abs(tests["microphone"]["level_dbfs"] + 17.8) < 0.3
+    assert tests["microphone"]["tone_share_pct"] > 95
+    assert "Both ways to the cloud work" in said["opinion"]
+    assert token not in json.dumps(said) + (serial.folder / "serial.log").read_text("latin-1")
+
+
+def test_silence_and_a_refused_token_are_told_apart(bench, cloud, capsys, monkeypatch):
+    serial = bench("REC-W1", "dtok_dead")
+    code, tests, said = checked(Person(capsys, monkeypatch), serial)
+    assert code == 1 and tests["microphone"]["code"] == "stuck"
+    assert tests["heartbeat"]["code"] == tests["second_opinion"]["code"] == "auth_refused"
+    assert "network, the clock or the token" in said["opinion"]
+    assert "Renew it" in verdicts.line(tests["heartbeat"])
+
+
+def test_a_rogue_authority_fails_both_ways(bench, cloud, capsys, monkeypatch):
+    _, token = cloud.register_recorder("REC-X1")
+    serial = bench("REC-X1", token)
+    cloud.use_certificate("api", "other_ca")
+    _, tests, said = checked(Person(capsys, monkeypatch), serial)
+    assert tests["heartbeat"]["code"] == tests["second_opinion"]["code"] == "tls_untrusted"
+
+
+def test_one_way_that_fails_is_our_software():
+    good, bad = {"ok": True}, {"ok": False}
+    assert "our software" in verdicts.opinion(
+        [{"test": "heartbeat"} | bad, {"test": "second_opinion"} | good]
+    )

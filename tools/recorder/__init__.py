@@ -1,0 +1,1 @@
+"""The technician's tool: provision, check, repair and collect recorders over the cable."""

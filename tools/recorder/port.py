@@ -1,0 +1,345 @@
+"""The board port: drives the real mpremote as a subprocess, with a time limit on everything.
+
+    board = Board("/dev/ttyUSB0")
+    board.hold()                                   # the watchdog cannot end the session
+    facts = board.call("facts", {}, timeout_s=20)  # device/field/facts.py runs on the board
+    board.put("/config.json", data)                # whole or not at all, read back
+    board.release()                                # back to its work: hard reset into main.py
+
+`call` sends a few lines that hand over to device/field/entry.py; the answer is one framed JSON
+object. Secrets (secret.Secret) may stand in its arguments: the lines go to mpremote in a file of
+mode 600, never as a process argument, and nothing that comes back is shown unmasked. mpremote is a
+subprocess because its library says of itself that it is going to change, prints to stdout, and
+hangs on a silent port; killing a process always works.
+"""
+
+import collections.abc
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from tools.recorder.errors import BoardFault, Foreign, NoDevice, NotVerified, ToolError
+from tools.recorder.manners import busy_message
+from tools.recorder.secret import mask, revealed, secrets_in
+
+FRAME = "@field "
+START_LIMIT_S = 15.0  # mpremote's own start, Ctrl-C, soft reset and boot.py
+COPY_BYTES_PER_S = 2000  # the slowest cable: 115200 baud, and mpremote's escapes
+_MAX_SAID_CHARS = 20_000
+
+_CALL = """\
+import sys
+if sys.platform == "esp32":
+    from device.hal.esp32.board import build
+else:
+    from device.hal.sim.board import build
+from device.field.entry import serve
+serve(build, %r, __import__("json").loads(%r))
+"""
+
+# Makes the folders of what will be copied.
+_FOLDERS = """\
+import os
+for path in %r:
+    try:
+        os.mkdir(path)
+    except OSError as e:
+        if e.errno != 17:
+            raise
+"""
+
+# Hashes what was copied beside its final name, and only if all is right gives it that name.
+_SETTLE = """\
+import os, hashlib, binascii, json
+wrong = []
+for path, digest in %r:
+    h = hashlib.sha256()
+    with open(path + ".new", "rb") as f:
+        while True:
+            piece = f.read(1024)
+            if not piece:
+                break
+            h.update(piece)
+    if binascii.hexlify(h.digest()).decode() != digest:
+        wrong.append(path)
+if not wrong:
+    for path, _ in %r:
+        os.rename(path + ".new", path)
+print("@field " + json.dumps({"answer": wrong}))
+"""
+
+_SHA256 = """\
+import hashlib, binascii, json
+found = {}
+for path in %r:
+    h = hashlib.sha256()
+    try:
+        with open(path, "rb") as f:
+            while True:
+                piece = f.read(1024)
+                if not piece:
+                    break
+                h.update(piece)
+    except OSError:
+        found[path] = None
+        continue
+    found[path] = binascii.hexlify(h.digest()).decode()
+print("@field " + json.dumps({"answer": found}))
+"""
+
+
+class Board:
+    """device: path or name of the serial port. Not for several threads at once."""
+
+    def __init__(self, device: str):
+        self.device = device
+        self.on_step = lambda name: None  # told before each use of the cable (progress, tests)
+
+    # Sessions ------------------------------------------------------------------------------
+
+    def hold(self, timeout_s: float = 30.0) -> dict:
+        """Take the technician's hold: the program is stopped, the watchdog wound up for 10 min,
+        and the indicator says so. Every call() takes it again."""
+        return self.call("held", {}, timeout_s)
+
+    def release(self, timeout_s: float = 20.0) -> None:
+        """Give the board back to its work: a hard reset, which runs main.py."""
+        self._mpremote(["reset"], timeout_s, "release", resume=True)
+
+    def call(
+        self,
+        name: str,
+        args: dict,
+        timeout_s: float = 60.0,
+        on_progress: collections.abc.Callable[[dict], None] | None = None,
+    ) -> dict:
+        """Run device/field/<name>.py on the board and return its answer.
+
+        Begins with a soft reset, so each call finds the same fresh heap. Raises BoardFault (the
+        function said no), NoDevice (busy, silent, gone), Foreign (no such application there).
+        """
+        # Plain UTF-8: MicroPython reads an escaped emoji as two halves.
+        script = _CALL % (name, json.dumps(revealed(args), ensure_ascii=False))
+        return self.run(script, timeout_s, name, secrets_in(args), on_progress)
+
+    def run(
+        self,
+        script: str,
+        timeout_s: float,
+        step: str,
+        secrets: list[str] | tuple = (),
+        on_progress: collections.abc.Callable[[dict], None] | None = None,
+        resume: bool = False,
+    ):
+        """Run lines of MicroPython on the board; returns what they printed as framed answer.
+
+        For boards that have no application yet. resume: without the soft reset before.
+        """
+        with _private_file(script.encode()) as path:
+            answers: list[dict] = []
+
+            def line_came(line: str) -> None:
+                message = _framed(line)
+                if message is None:
+                    return
+                if "progress" in message and on_progress is not None:
+                    on_progress(message["progress"])
+                elif "progress" not in message:
+                    answers.append(message)
+
+            said = self._mpremote(
+                ["run", str(path)], timeout_s, step, resume, list(secrets), line_came
+            )
+        if not answers:
+            raise Foreign(
+                f"{self.device}: the board gave no answer to {step!r}; it said: "
+                f"{mask(said, list(secrets)).strip()[-300:] or 'nothing'}. "
+                "Is this application on it? `recorder provision` installs it."
+            )
+        if "error" in answers[-1]:
+            error = answers[-1]["error"]
+            raise BoardFault(error["code"], mask(error["detail"], list(secrets)))
+        return answers[-1]["answer"]
+
+    # Files ---------------------------------------------------------------------------------
+
+    def get(self, path: str, timeout_s: float = 300.0) -> bytes:
+        """A file of the board, its hash compared with what the board reads. Raises NotVerified."""
+        with tempfile.TemporaryDirectory() as folder:
+            target = pathlib.Path(folder) / "file"
+            self._mpremote(["fs", "cp", ":" + path, str(target)], timeout_s, "get", resume=True)
+            data = target.read_bytes()
+        if self.sha256([path])[path] != hashlib.sha256(data).hexdigest():
+            raise NotVerified(f"{self.device}: {path} did not arrive whole; try again.")
+        return data
+
+    def put(self, path: str, data: bytes, timeout_s: float | None = None) -> None:
+        self.put_all({path: data}, timeout_s)
+
+    def put_all(self, files: dict[str, bytes], timeout_s: float | None = None) -> None:
+        """Write files (absolute paths). Each comes beside its name, is read back and hashed, and
+        gets its name only when all of them are right. Raises NotVerified; then none changed.
+        """
+        if not files:
+            return
+        size = sum(map(len, files.values()))
+        limit_s = timeout_s or START_LIMIT_S + 2 * len(files) + size / COPY_BYTES_PER_S
+        wanted = [(path, hashlib.sha256(data).hexdigest()) for path, data in files.items()]
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "folders").write_text(_FOLDERS % (_parents(files),))
+            (folder / "settle").write_text(_SETTLE % (wanted, wanted))
+            commands = ["run", str(folder / "folders")]
+            for index, (path, data) in enumerate(files.items()):
+                (folder / str(index)).write_bytes(data)
+                commands += ["+", "fs", "cp", str(folder / str(index)), f":{path}.new"]
+            commands += ["+", "run", str(folder / "settle")]
+            answers = []
+            self._mpremote(
+                commands,
+                limit_s,
+                "put",
+                resume=True,
+                line_came=lambda s: answers.append(_framed(s)),
+            )
+        wrong = next((a["answer"] for a in answers if a), None)
+        if wrong != []:
+            raise NotVerified(
+                f"{self.device}: {', '.join(wrong or files)} did not arrive whole; nothing was "
+                "changed. Try again; if it comes back, try another cable or port."
+            )
+
+    def sha256(self, paths: list[str], timeout_s: float = 60.0) -> dict[str, str | None]:
+        """Path -> SHA-256 as the board reads it, None where there is no such file."""
+        return self.run(_SHA256 % (paths,), timeout_s, "hash", resume=True)
+
+    # mpremote ------------------------------------------------------------------------------
+
+    def _mpremote(
+        self,
+        commands: list[str],
+        timeout_s: float,
+        step: str,
+        resume: bool = False,
+        secrets: list[str] | tuple = (),
+        line_came: collections.abc.Callable[[str], None] = lambda line: None,
+    ) -> str:
+        """Run mpremote once; returns all it said. Raises NoDevice, ToolError."""
+        self.on_step(step)
+        arguments = [sys.executable, "-m", "mpremote", "connect", self.device]
+        arguments += (["resume"] if resume else []) + commands
+        code, said = _watched(arguments, timeout_s, line_came)
+        if code and "could not enter raw repl" in said:
+            # What comes while a board starts is lost, and mpremote sends its Ctrl-C only once.
+            code, said = _watched(arguments, timeout_s, line_came)
+        said = mask(said, list(secrets))
+        if code == 0:
+            return said
+        raise self._fault(code, said, timeout_s, step)
+
+    def _fault(self, code: int | None, said: str, timeout_s: float, step: str) -> ToolError:
+        if code is None:
+            return NoDevice(
+                f"{self.device}: no answer to {step!r} within {timeout_s:.0f} s. Is it powered, "
+                "and the cable one that carries data? Press its reset button and try again."
+            )
+        if "failed to access" in said or "in use" in said:
+            return NoDevice(busy_message(self.device))
+        if "could not enter raw repl" in said:
+            return Foreign(
+                f"{self.device}: something answers, but not MicroPython's REPL. `recorder flash "
+                "--firmware FILE.bin` puts MicroPython on a board."
+            )
+        if not os.path.exists(self.device) or "Input/output error" in said:
+            return NoDevice(
+                f"{self.device}: the board went away during {step!r}. Plug it in again and repeat "
+                "the command: it goes on where it stopped."
+            )
+        if "ImportError" in said and "device" in said:
+            return Foreign(
+                f"{self.device}: MicroPython answers, but this recorder's application is not on "
+                "it. `recorder provision` installs it."
+            )
+        return ToolError(
+            f"{self.device}: {step!r} failed on the board: {said.strip()[-300:] or code}. "
+            "Repeat the command; `recorder console` shows what the board says."
+        )
+
+
+def _watched(arguments: list[str], timeout_s: float, line_came) -> tuple[int | None, str]:
+    """(exit code, output) of a process that is killed after timeout_s; code None: it was."""
+    with tempfile.TemporaryDirectory() as empty:
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # Aliases of the person who runs us must not change what mpremote does.
+            env=os.environ | {"XDG_CONFIG_HOME": empty, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+        lines: queue.Queue[bytes | None] = queue.Queue()
+
+        def read() -> None:
+            for line in process.stdout:
+                lines.put(line)
+            lines.put(None)
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        said = ""
+        deadline = time.monotonic() + timeout_s
+        try:
+            while True:
+                line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
+                if line is None:
+                    return process.wait(), said
+                text = line.decode(errors="replace").rstrip("\r\n")
+                line_came(text)
+                if not text.startswith(FRAME):
+                    said = (said + text + "\n")[-_MAX_SAID_CHARS:]
+        except queue.Empty:
+            return None, said
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            reader.join()
+            process.stdout.close()
+
+
+def _framed(line: str) -> dict | None:
+    start = line.find(FRAME)  # the board's own half line may stand before it
+    if start < 0:
+        return None
+    try:
+        message = json.loads(line[start + len(FRAME) :])
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _parents(files: collections.abc.Iterable[str]) -> list[str]:
+    """Every folder above files, outermost first."""
+    found = {str(parent) for path in files for parent in pathlib.PurePosixPath(path).parents}
+    return sorted(found - {"/", "."}, key=lambda path: (path.count("/"), path))
+
+
+@contextlib.contextmanager
+def _private_file(data: bytes):
+    """A file that only we can read (mkstemp gives mode 600), gone afterwards."""
+    descriptor, name = tempfile.mkstemp(prefix="recorder-", suffix=".py")
+    try:
+        with os.fdopen(descriptor, "wb") as f:
+            f.write(data)
+        yield pathlib.Path(name)
+    finally:
+        os.unlink(name)

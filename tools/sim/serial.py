@@ -1,0 +1,337 @@
+"""A virtual recorder behind a serial port: a PTY that mpremote takes for a board.
+
+    with SerialBoard(folder) as board:     # folder/hardware: board.json, system.img, flash.img …
+        board.image(build_folder, config)  # or leave it empty, as it comes from the factory
+        board.plug_in()                    # power and cable
+        mpremote connect board.device …
+
+The unix port has raw REPL and raw paste of its own. What a board does besides is done here: soft
+reset (the process ends and is started again), hard reset (main.py runs), Ctrl-C (a signal while
+code runs), the watchdog (hardware/registers), and the cable that somebody pulls.
+"""
+
+import json
+import os
+import pathlib
+import pty
+import select
+import signal
+import ssl
+import subprocess
+import threading
+import time
+import tty
+
+import trustme
+from littlefs import LittleFS
+
+from tools.sim.board import RESET_EXIT_CODE, BoardError, find_micropython
+
+START = pathlib.Path(__file__).with_name("serial_start.py")
+BLOCK_BYTES = 4096
+_RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
+_FRIENDLY_BANNER = b'Type "help()"'
+_LOOK_S = 0.05
+_START_LIMIT_S = 10.0
+
+
+def _some_root() -> bytes:
+    """A root certificate that has signed nothing, for a board that never meets a cloud."""
+    pem = trustme.CA().cert_pem.bytes().decode("ascii")
+    return ssl.PEM_cert_to_DER_cert(pem)
+
+
+class SerialBoard:
+    """folder: the board's own. serial_number: what the maker printed on it, its unique id.
+
+    device: path of the serial port, the same over all plugging. heap_kb: of the unix port.
+    """
+
+    def __init__(self, folder: pathlib.Path, serial_number: str = "SIM-0001", heap_kb: int = 512):
+        self.folder = folder
+        self.hardware = folder / "hardware"
+        self.serial_number = serial_number
+        self.heap_kb = heap_kb
+        self.device = str(folder / "tty")
+        self.resets: list[str] = []
+        self.received_bytes = 0  # from the laptop, since the cable was last plugged in
+        self.cut_after_bytes: int | None = None  # pull the cable by itself then
+        self._child: subprocess.Popen | None = None
+        self._port = self._console = -1
+        self._held_open: list[int] = []
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._is_raw = False
+        self._has_prompt = False  # since this start
+        self._interrupt_due = False  # Ctrl-C came before any code could be interrupted
+        self._tail = b""
+        self._lock = threading.Lock()
+        (self.hardware / "registers").mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> "SerialBoard":
+        return self
+
+    def __exit__(self, *_details) -> None:
+        self.pull_cable()
+
+    def equip(
+        self,
+        *,
+        hosts: dict[str, str] | None = None,
+        root_der: bytes | None = None,
+        samples: bytes = bytes(32000),
+        wifi: dict[str, str] | None = None,
+        control: tuple[str, int] | None = None,
+        rate_hz: int = 16000,
+        speed: int = 1,
+        flash_kb: int = 4096,
+        system_kb: int = 2048,
+        rtc: str = "unset",
+    ) -> None:
+        """Write the virtual hardware: what is heard, which networks are in reach, who answers."""
+        spec = {
+            "device_id": self.serial_number,
+            "flash_kb": flash_kb,
+            "rate_hz": rate_hz,
+            "audio": "/hardware/heard.pcm",
+            "speed": speed,
+            "wifi": wifi or {},
+            "hosts": hosts or {},
+            "control": list(control) if control else None,
+            "rtc": rtc,
+        }
+        (self.hardware / "board.json").write_text(json.dumps(spec))
+        (self.hardware / "root.der").write_bytes(root_der or _some_root())
+        (self.hardware / "heard.pcm").write_bytes(samples)
+        if not (self.hardware / "system.img").exists():
+            (self.hardware / "system.img").write_bytes(b"\xff" * (system_kb * 1024))
+
+    def image(self, build_folder: pathlib.Path | None, files: dict[str, bytes]) -> None:
+        """Write the system flash at once, as a factory would: a built application, and files."""
+        path = self.hardware / "system.img"
+        blocks = path.stat().st_size // BLOCK_BYTES
+        image = LittleFS(block_size=BLOCK_BYTES, block_count=blocks, disk_version=0x00020000)
+        wanted = dict(files)
+        for source in sorted(build_folder.rglob("*")) if build_folder else ():
+            if source.suffix in (".py", ".mpy"):
+                wanted[str(source.relative_to(build_folder))] = source.read_bytes()
+        for name, data in wanted.items():
+            image.makedirs(os.path.dirname("/" + name), exist_ok=True)
+            with image.open("/" + name, "wb") as f:
+                f.write(data)
+        path.write_bytes(bytes(image.context.buffer))
+
+    def read_image(self) -> dict[str, bytes]:
+        """Every file on the system flash, read without the board."""
+        data = (self.hardware / "system.img").read_bytes()
+        image = LittleFS(block_size=BLOCK_BYTES, block_count=len(data) // BLOCK_BYTES, mount=False)
+        image.context.buffer = bytearray(data)
+        image.mount()
+        found = {}
+        for folder, _, names in image.walk("/"):
+            for name in names:
+                path = folder.rstrip("/") + "/" + name
+                with image.open(path, "rb") as f:
+                    found[path[1:]] = f.read()
+        return found
+
+    def secrets(self) -> dict:
+        """The secrets store, read without the board."""
+        path = self.hardware / "secrets.json"
+        return json.loads(path.read_text())["values"] if path.exists() else {}
+
+    def register(self, name: str) -> dict | None:
+        """What a part shows: "indicator", "watchdog". None: it showed nothing since power came."""
+        try:
+            return json.loads((self.hardware / "registers" / name).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def plug_in(self) -> None:
+        """Give power and a port. Raises BoardError without a unix port to run."""
+        micropython = find_micropython()
+        if micropython is None:
+            raise BoardError("There is no micropython: set MICROPYTHON to a unix port.")
+        self._micropython = micropython
+        for register in (self.hardware / "registers").iterdir():
+            register.unlink()
+        self.received_bytes = 0
+        self._stop.clear()
+        self._port, port_slave = pty.openpty()
+        tty.setraw(port_slave)
+        self._held_open = [port_slave]  # or the first mpremote that leaves would end the port
+        link = pathlib.Path(self.device)
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.ttyname(port_slave))
+        self._spawn(runs_main=True)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def pull_cable(self) -> None:
+        """Take port and power away, both at once, in the middle of whatever happens."""
+        self._stop.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+            self._thread = None
+        self._unplug()
+
+    def _unplug(self) -> None:
+        with self._lock:
+            if self._child is not None:
+                self._child.kill()
+                self._child.wait()
+                self._child = None
+            for descriptor in (self._port, self._console, *self._held_open):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self._port = self._console = -1
+            self._held_open = []
+            pathlib.Path(self.device).unlink(missing_ok=True)
+
+    def _spawn(self, runs_main: bool) -> None:
+        (self.hardware / "started").unlink(missing_ok=True)
+        console, slave = pty.openpty()
+        tty.setraw(slave)
+        environment = {
+            "PATH": os.environ.get("PATH", ""),
+            "TERM": "dumb",
+            "MICROPYPATH": ".frozen",
+            "RECORDER_HARDWARE": "/hardware",
+            "RECORDER_HARDWARE_HOST": str(self.hardware.resolve()),
+            "RECORDER_UNIQUE_ID": self.serial_number,
+            "RECORDER_RUNS_MAIN": "1" if runs_main else "0",
+        }
+        self._child = subprocess.Popen(
+            [self._micropython, "-X", f"heapsize={self.heap_kb}K", "-i", str(START)],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=self.hardware,
+            env=environment,
+            start_new_session=True,
+            umask=0o077,
+        )
+        os.close(slave)
+        self._console = console
+        self._is_raw = self._has_prompt = self._interrupt_due = False
+        self._tail = b""
+
+    def _serve(self) -> None:
+        """Carry bytes both ways until the cable is pulled."""
+        while not self._stop.is_set():
+            ready, _, _ = select.select([self._port, self._console], [], [], _LOOK_S)
+            try:
+                if self._port in ready:
+                    self._from_laptop(os.read(self._port, 4096))
+                if self._console in ready:
+                    self._from_board()
+            except OSError:
+                if self._stop.is_set():
+                    break
+            if self._interrupt_due and self._code_runs():
+                self._interrupt_due = False
+                self._child.send_signal(signal.SIGINT)
+            if self._is_starved():
+                self.resets.append("watchdog")
+                self._child.kill()
+            if self.cut_after_bytes is not None and self.received_bytes >= self.cut_after_bytes:
+                self._stop.set()
+                self._unplug()
+
+    def _from_laptop(self, data: bytes) -> None:
+        self.received_bytes += len(data)
+        *before, last = data.split(b"\x03")
+        for part in before:
+            self._write(self._console, part)
+            if self._code_runs():
+                # The port gives the terminal its old mode while code runs: a byte would not do.
+                self._child.send_signal(signal.SIGINT)
+            else:
+                # A board remembers it while it starts; a pipe to a process does not.
+                self._interrupt_due = not self._has_prompt
+                self._write(self._console, b"\x03")
+        self._write(self._console, last)
+
+    def _code_runs(self) -> bool:
+        """True if the child has a handler for SIGINT, which it has while Python code runs."""
+        if not (self.hardware / "started").exists():
+            return False  # the wheel's starter is a CPython, which would die of it
+        try:
+            status = pathlib.Path(f"/proc/{self._child.pid}/status").read_text()
+        except OSError:
+            return False
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+        return bool(int(caught.split()[1], 16) & 1 << (signal.SIGINT - 1))
+
+    def _from_board(self) -> None:
+        try:
+            data = os.read(self._console, 4096)
+        except OSError:
+            data = b""
+        if not data:
+            self._child_ended()
+            return
+        self._tail = (self._tail + data)[-80:]
+        raw, friendly = self._tail.rfind(_RAW_BANNER), self._tail.rfind(_FRIENDLY_BANNER)
+        if max(raw, friendly) >= 0:
+            self._is_raw = raw > friendly
+            self._has_prompt, self._interrupt_due = True, False
+        with (self.folder / "serial.log").open("ab") as log:
+            log.write(data)
+        self._write(self._port, data)
+
+    def _child_ended(self) -> None:
+        """A soft reset (back into the raw REPL if it came from there), or a hard one."""
+        code = self._child.wait()
+        os.close(self._console)
+        is_soft = code == 0
+        if not is_soft:
+            is_reset = code in (RESET_EXIT_CODE, -signal.SIGTERM)
+            self.resets.append("reset" if is_reset else f"exit code {code}")
+        was_raw = self._is_raw and is_soft
+        if is_soft:
+            self._write(self._port, b"MPY: soft reboot\r\n")
+        else:
+            (self.hardware / "registers" / "watchdog").unlink(missing_ok=True)
+        # Only a soft reset out of the raw REPL leaves main.py out.
+        self._spawn(runs_main=not was_raw)
+        if was_raw:
+            said = self._read_until(b">>> ")
+            self._write(self._port, said[: max(0, said.find(b"MicroPython "))])
+            self._write(self._console, b"\x01")
+            self._read_until(b"\r\n>")
+            self._write(self._port, _RAW_BANNER + b">")
+            self._is_raw = self._has_prompt = True
+            self._interrupt_due = False
+
+    def _read_until(self, ending: bytes) -> bytes:
+        said = b""
+        deadline = time.monotonic() + _START_LIMIT_S
+        while not said.endswith(ending):
+            if not select.select([self._console], [], [], _LOOK_S)[0]:
+                if time.monotonic() > deadline or self._stop.is_set():
+                    raise OSError("the virtual board does not start: " + repr(said[-200:]))
+                continue
+            said += os.read(self._console, 1)
+        return said
+
+    def _write(self, descriptor: int, data: bytes) -> None:
+        while data:
+            _, ready, _ = select.select([], [descriptor], [], _LOOK_S)
+            if ready:
+                data = data[os.write(descriptor, data) :]
+            elif self._stop.is_set() or descriptor == self._port:
+                return  # nobody listens: a serial port drops what nobody takes
+
+    def _is_starved(self) -> bool:
+        """True if a watchdog runs and was not fed in time."""
+        registers = self.hardware / "registers"
+        limit = self.register("watchdog")
+        if not limit:
+            return False
+        fed = [
+            (registers / name).stat().st_mtime
+            for name in ("watchdog", "fed")
+            if (registers / name).exists()
+        ]
+        return bool(fed) and time.time() - max(fed) > limit["limit_ms"] / 1000
