@@ -21,6 +21,9 @@ class Microphone:
         self._start_position = 0
         self._timer = None
 
+    def prepare(self, rate_hz, block_frames, blocks):
+        """Memory is made here on a board."""
+
     def start(self, ring):
         self.ring = ring
         self._started_ms = self._world.now_ms
@@ -248,6 +251,7 @@ class Board:
     """The ports by name."""
 
     limits = {}
+    faults = []
 
     def __init__(self, world, cause):
         self.microphone = world.microphone
