@@ -24,7 +24,7 @@ Kinds of events, in the order of time, and their details:
                                                    body: a digest of the bytes
     commit    id, route, rid, clip, status, code, sha, size
                                                    what the server did; sha, size of its object
-    answer    id, status, code                     what reached the device; status 0: nothing
+    answer    id, status, code, retry_after_s      what reached the device; status 0: nothing
     failed    wait_s, code                         the lane said that it waits so long
     resumed   waited_s                             its first request after that wait, if the wait
                                                    was neither cut short nor ended by a boot

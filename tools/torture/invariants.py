@@ -303,6 +303,7 @@ def s13_bounds(history):
             if times[i + most] - times[i] < 3_600_000:
                 yield f"more than {most} refused requests in the hour from {times[i]} ms on"
                 break
+    yield from _retry_after(history)
     waits = [e.detail for e in history.of("resumed")]
     if len(waits) >= _MIN_WAITS:
         limit = 1 + _JITTER_SEEN_PCT / 100
@@ -311,6 +312,24 @@ def s13_bounds(history):
     for wait in waits:
         if wait["waited_s"] < wait["wait_s"] - 1:
             yield f"a request after {wait['waited_s']:.0f} s of a wait of {wait['wait_s']} s"
+
+
+def _retry_after(history):
+    """The lane comes no earlier than it was asked to (a boot may have lost its clock)."""
+    not_before_ms = 0
+    routes = {}
+    for event in history.of("boot", "request", "answer"):
+        if event.kind == "boot":
+            not_before_ms = 0
+        elif event.kind == "answer":
+            asked_s = event.detail.get("retry_after_s") or 0
+            if asked_s and routes.get(event.detail["id"]) != "heartbeat":
+                not_before_ms = event.at_ms + 1000 * asked_s
+        else:
+            routes[event.detail["id"]] = event.detail["route"]
+            if event.detail["route"] != "heartbeat" and event.at_ms < not_before_ms:
+                yield f"a request {not_before_ms - event.at_ms} ms before Retry-After was over"
+                not_before_ms = 0
 
 
 def l1_rest(history):
@@ -351,9 +370,29 @@ def l4_time_limits(history):
                 yield f"a request took {event.at_ms - began_ms} ms"
 
 
+def l5_lanes_faults(history):
+    """No clip is set aside for what is the lane's: a token, a throttle, an outage."""
+    last = {}
+    clip_of = {}
+    for event in history.of("request", "answer", "record"):
+        detail = event.detail
+        if event.kind == "request":
+            clip_of[detail["id"]] = (detail["clip"], detail["route"])
+        elif event.kind == "answer":
+            clip, route = clip_of.get(detail["id"], (0, ""))
+            last[clip] = 0 if route == "put" else detail["status"]
+        elif detail["state"] in _ASIDE:
+            status = last.get(detail["clip"], 0)
+            if status in (401, 403, 408, 429) or status >= 500:
+                yield f"clip {detail['clip']} was set aside for a {status} at {event.at_ms} ms"
+
+
 def l6_resets(history):
-    """The program never ends by itself."""
+    """The program never ends by itself, but where the medium fails it while it begins."""
+    failures = [e.at_ms for e in history.of("failure")]
     for event in history.of("reset"):
+        if any(0 <= event.at_ms - at_ms <= 2_000 for at_ms in failures):
+            continue
         yield f"reset at {event.at_ms} ms: {event.detail['why']}"
     for event in history.of("overdue"):  # the watchdog is not fed any more
         yield f"task {event.detail['task']} is overdue at {event.at_ms} ms"
@@ -376,5 +415,6 @@ CHECKS = (
     l1_rest,
     l3_recorder,
     l4_time_limits,
+    l5_lanes_faults,
     l6_resets,
 )

@@ -154,7 +154,7 @@ def main(argv=None) -> int:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--weather", type=pathlib.Path)
     parser.add_argument("--journal", type=pathlib.Path, help="write all that happened to a file")
-    parser.add_argument("--first", action="store_true", help="stop at the first violation")
+    parser.add_argument("--until", nargs="+", metavar="NAME", help="stop at such a violation")
     options = parser.parse_args(argv)
     forecasts = (
         [weather.Weather.from_json(options.weather.read_text())]
@@ -170,7 +170,7 @@ def main(argv=None) -> int:
             print(f"seed {forecast.seed}: {violation.name} {violation.text}")
         if options.journal:
             options.journal.write_text(forecast.to_json() + "\n" + outcome.journal)
-        if bad and options.first:
+        if options.until and {v.name for v in outcome.violations} & set(options.until):
             break
     took_s = time.perf_counter() - began
     print(f"{seeds} seeds, {bad} with a violation, {seeds / took_s:.1f} seeds a second")

@@ -245,7 +245,8 @@ class Connection:
             body = json.dumps({"error": {"code": fault["code"]}}).encode()
             headers = fault.get("headers", ())
             data = _head_of(fault["status"], headers, len(body), "application/json") + body
-        self._later(number, data, fault["status"], fault.get("code", ""), False)
+        asked_s = dict(fault.get("headers", ())).get("Retry-After")
+        self._later(number, data, fault["status"], fault.get("code", ""), False, asked_s)
 
     def _answer(self, number, route, answer, fault):
         status, content = answer.status, answer.content
@@ -261,13 +262,13 @@ class Connection:
             status = 0
         self._later(number, data, status, answer.code, ends)
 
-    def _later(self, number, data, status, code, ends):
+    def _later(self, number, data, status, code, ends, retry_after_s=None):
         world = self._world
 
         def arrive():
             if self._dead or not self.is_open:
                 return
-            world.add("answer", id=number, status=status, code=code)
+            world.add("answer", id=number, status=status, code=code, retry_after_s=retry_after_s)
             self._asked = 0
             self._give(data, ends)
             world.step("answer arrived")
