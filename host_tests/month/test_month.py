@@ -65,6 +65,6 @@ def test_a_planted_defect_is_caught(tmp_path, name):
     text = (tmp_path / path).read_text()
     assert text.count(line) == 1, "the defect no longer fits the code"
     (tmp_path / path).write_text(text.replace(line, defect))
-    done = month("--seed", 1, "--count", 200, "--first", root=tmp_path)
+    done = month("--seed", 1, "--count", 60, root=tmp_path)
     assert done.returncode == 1, done.stdout[-2000:]
     assert re.search(r"^seed \d+: [SL]\d+ ", done.stdout, re.M), done.stdout[-2000:]
