@@ -13,7 +13,8 @@ _TRIES_IN_A_ROW = const(3)
 
 class Backlog:
     """store: ClipStore; epoch(): the token epoch that clips must have to be sent now;
-    found_open(number): told of each clip that was left open (recovery may repair it).
+    found_open(number): told of each clip that was left open or has no record (recovery may
+    repair it).
     """
 
     def __init__(self, store, epoch, found_open):
@@ -70,8 +71,10 @@ class Backlog:
 
     def _is_sendable(self, clip):
         if clip.record is None:
-            # Neither its record nor, so far, recovery could be read: it must not stop the others.
+            # Its record cannot be read: it must not stop the others. Recovery takes away what a
+            # refused opening left, and makes a record anew where it can.
             self._seen[2] += 1
+            self._found_open(clip.number)
             return False
         if clip.state == OPEN:
             if clip.number != self._store.open_number:

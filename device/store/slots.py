@@ -86,8 +86,9 @@ class Slots:
             pass  # the new value stands; the next write goes over the old one
 
     def remove(self):
-        self._remove("0")
-        self._remove("1")
+        """The newer file goes last: a crash between the two must not bring an older value back."""
+        self._remove(str(~self.sequence & 1))
+        self._remove(str(self.sequence & 1))
 
     def _remove(self, slot):
         path = self._base + slot

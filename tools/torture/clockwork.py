@@ -13,6 +13,7 @@ from collections import deque
 _NEVER_MS = float("inf")
 GRID_MS = 12 * 3600 * 1000  # a quiet board looks around twice a day at least
 _AFTER_POLLS_MS = 50  # the supervisor's look comes after those it looks at
+_MAX_STEPS = 3_000_000  # of one life; a busy month has 50,000
 
 
 class Stuck(Exception):
@@ -121,6 +122,8 @@ class Loop(asyncio.AbstractEventLoop):
             if not handle._cancelled:
                 self.steps += 1
                 handle._run()
+        if self.steps > _MAX_STEPS:
+            raise Stuck("it spins: more steps than a month has")
 
     def _jump(self):
         timers, polls = self._timers, self._polls

@@ -94,23 +94,36 @@ def s4_at_most_one(history):
     for clip, rids in seen.items():
         if len(rids) > 1:
             yield f"clip {clip} is acknowledged as {', '.join(rids)}"
-    lost = {}
-    answers = {e.detail["id"]: e for e in history.of("answer")}
-    cuts = [e.at_ms for e in history.of("cut", "reset")]
-    for event in history.of("request"):
-        if event.detail["route"] == "create":
-            answer = answers.get(event.detail["id"])
-            is_lost = answer is None or answer.detail["status"] not in (200, 201)
-            # An answer that came in the moment of a cut was not written down.
-            is_lost = is_lost or any(0 <= at - answer.at_ms <= 5_000 for at in cuts)
-            is_lost = is_lost or any(
-                0 <= e.at_ms - answer.at_ms <= 5_000 for e in history.of("failure")
-            )
-            lost[event.detail["clip"]] = lost.get(event.detail["clip"], 0) + is_lost
+    lost = _lost_creates(history)
     for clip, rids in extra.items():
         if len(rids) - 1 > lost.get(clip, 0):
             yield f"clip {clip} has {len(rids)} recordings for {lost.get(clip, 0)} lost answers"
     yield from _no_overlap(history)
+
+
+def _lost_creates(history):
+    """clip -> how many answers to its create did not reach a record.
+
+    Where the medium took none, the program has to keep the answer in mind: once a boot.
+    """
+    answers = {e.detail["id"]: e for e in history.of("answer")}
+    ends = [e.at_ms for e in history.of("cut", "reset")]
+    refusals = [e.at_ms for e in history.of("failure")]
+    refusals += [e.at_ms for e in history.of("failed") if "storage_" in e.detail["code"]]
+    lost, unrecorded = {}, set()
+    for event in history.of("request"):
+        if event.detail["route"] != "create":
+            continue
+        clip, answer = event.detail["clip"], answers.get(event.detail["id"])
+        is_lost = answer is None or answer.detail["status"] not in (200, 201)
+        # One that came in the moment of a cut was not written down.
+        is_lost = is_lost or any(0 <= at - answer.at_ms <= 5_000 for at in ends)
+        if not is_lost and any(0 <= at - answer.at_ms <= 5_000 for at in refusals):
+            boot = sum(at < answer.at_ms for at in ends)
+            is_lost = (clip, boot) not in unrecorded
+            unrecorded.add((clip, boot))
+        lost[clip] = lost.get(clip, 0) + is_lost
+    return lost
 
 
 def _no_overlap(history):

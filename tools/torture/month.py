@@ -15,6 +15,8 @@ from tools.torture import bend, blocks, invariants, parts, weather, world
 from tools.torture.history import Violation
 
 BOOT_MS = 400
+# A board comes again after seconds; in days without a card that would be all that happens.
+_BUILD_AGAIN_MS = 1_800_000
 _MAX_LIVES = 400
 _is_bent = False
 
@@ -76,7 +78,6 @@ def _one_life(place, plan, cause):
     try:
         place.add("boot", cause=cause)
         loop.run(program)
-        place.add("reset", why="it ended")
         ending = "reset"
     except world.Finished:
         return None
@@ -120,13 +121,14 @@ async def _program(place, plan, cause):
         supervisor = app.build(board, None)
     except Exception as e:  # noqa: BLE001  as main.py: a reset follows
         place.add("reset", why=f"build: {type(e).__name__} {e}")
-        loop.stall(1_000)
+        loop.stall(_BUILD_AGAIN_MS)
         return
     place.board = board
     tasks = {row[0]: row[1].__self__ for row in supervisor._table}
     place.recorder, place.lane = tasks["recorder"], tasks["lane"]
     place.heartbeat = tasks["heartbeat"]
     failed = await supervisor.run()
+    place.add("reset", why=f"task {failed} ended")
     place.said(f"E reset because task={failed} ended")
 
 
