@@ -1,6 +1,6 @@
 """What the month in virtual time found: a medium that refuses a call for a while, and comes back.
 
-Each test failed before its mending (docs/reliability.md lists the seeds).
+Each test failed before its mending (docs/torture.md lists the seeds).
 """
 
 import asyncio
