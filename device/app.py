@@ -138,12 +138,14 @@ def _join(board, settings, faults, buffers, boot, log):
     waits.attach(Slots("lane1", state_path + "lane"))
     waits.spread()
     recovery = Recovery(store, buffers.work, log, joints.work_came)
-    backlog = Backlog(store, joints.epoch, recovery.pend)
+    kept_budget = Slots("budget1", state_path + "budget")
+    joints.planner = planner = planner_of(settings, link, http, clock, kept_budget, log)
+    backlog = Backlog(store, joints.epoch, recovery.pend, planner and planner.fits)
     strategy = WholeFile(
         store, cloud, clock, system.device_id, store_id(secrets, random_bits), log
     )
     joints.lane = lane = Lane(
-        store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log
+        store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log, planner
     )
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}
@@ -162,6 +164,7 @@ def _join(board, settings, faults, buffers, boot, log):
             "clock": clock.as_dict,
             "storage": quota.as_dict,
             "heartbeat": heartbeat.as_dict,
+            "budget": planner.as_dict if planner else {},
             "settings": {"faults": faults} if faults else {"ok": True},
             "indicator": indicator.shown,
         },
@@ -230,6 +233,25 @@ def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, cal
         recorder_settings,
         log,
     )
+
+
+def planner_of(settings, link, http, clock, kept, log):
+    """The planner, or None where the settings limit nothing."""
+    caps = {}
+    for way in ("cellular", "wifi"):
+        limits = [settings[way + name] for name in (".daily_mb", ".monthly_mb")]
+        if limits != [None, None]:
+            caps[way] = [None if mb is None else mb * 1_000_000 for mb in limits]
+    hours = settings["cellular.off_peak"] if settings["cellular.apn"] else []
+    if not caps and not hours:
+        return None
+    from device.capture.schedule import Schedule
+    from device.link.budget import Budget
+    from device.queue.planner import Planner
+
+    offset_min = settings["schedule.utc_offset_min"]
+    budget = Budget(caps, kept, clock, offset_min * 60, log)
+    return Planner(link, http, clock, budget, Schedule(hours, offset_min) if hours else None)
 
 
 def snr_db(settings):

@@ -84,6 +84,8 @@ def allowed_text(row):
     _, kind, default, allowed, unit, _ = row
     if kind == "int":
         words = "a whole number from %d to %d %s" % (allowed[0], allowed[1], unit)
+    elif kind == "cap":
+        words = "null (no limit), 0 (nothing at all) or a number up to %d %s" % (allowed[1], unit)
     elif kind == "choice":
         words = "one of " + ", ".join(str(value) for value in allowed)
     elif kind == "text":
@@ -151,7 +153,9 @@ def _is_allowed(row, value):
     _, kind, _, allowed, _, _ = row
     if kind == "choice":
         return type(value) is type(allowed[0]) and value in allowed
-    if kind == "int":
+    if kind == "cap" and value is None:
+        return True
+    if kind in ("int", "cap"):
         if isinstance(value, bool) or not isinstance(value, int):
             return False
         return allowed[0] <= value <= allowed[1]

@@ -5,6 +5,7 @@ Secrets (device token, Wi-Fi passwords) are never settings: they live in the sec
 
 Row: path, kind, default, allowed, unit, help.
     kind "int":    allowed = (lowest, highest)        kind "choice": allowed = the values
+    kind "cap":    as int, or null for no limit
     kind "text":   allowed = (shortest, longest)      kind "bool":   allowed = None
     kind "origin": an https address, allowed = (shortest, longest)
     kind "names":  list of texts, allowed = (most entries, longest text)
@@ -134,6 +135,26 @@ ROWS = (
         "blocks",
         "how many blocks bridge a stall of flash or network",
     ),
+    (
+        "cellular.daily_mb",
+        "cap",
+        None,
+        (0, 1000000),
+        "MB",
+        "most that may cross the 4G link a day, both ways and with all overhead; 0: nothing, "
+        "null: no limit (the cloud's own daily_data_limit_mb of 0 may mean either: state it here)",
+    ),
+    ("cellular.monthly_mb", "cap", None, (0, 1000000), "MB", "and a month, from its first day on"),
+    (
+        "cellular.off_peak",
+        "windows",
+        [],
+        (8,),
+        "",
+        "4G is used in these hours alone (local time by schedule.utc_offset_min); empty: always",
+    ),
+    ("wifi.daily_mb", "cap", None, (0, 1000000), "MB", "as cellular.daily_mb, for Wi-Fi"),
+    ("wifi.monthly_mb", "cap", None, (0, 1000000), "MB", "as cellular.monthly_mb, for Wi-Fi"),
     ("wifi.networks", "names", [], (8, 32), "", "network names in order; passwords are secrets"),
     ("cloud.api_url", "origin", "https://api.bota.dev", (8, 200), "", "origin of the cloud's API"),
     ("cloud.heartbeat_s", "int", 600, (0, 86400), "s", "time between heartbeats, 0: none"),

@@ -13,12 +13,15 @@ class Joints:
         self.lane = None
         self.timekeeper = None
         self.http = None
+        self.planner = None
 
     def epoch(self):
         """The binding that new clips are made under."""
         return self._secrets.counter("epoch")
 
     def link_changed(self, is_up):
+        if self.planner is not None:
+            self.planner.account()
         if is_up:
             self.timekeeper.notify()
             self.lane.link_returned()

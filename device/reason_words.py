@@ -31,6 +31,9 @@ config_refused: the settings are corrected
 low_memory: memory for a connection is free
 storage_full: there is room for a record again
 storage_failed: the medium is exchanged or mounts again
+cap_day: the next day begins, another network is in reach, or its daily_mb is raised
+cap_month: the next month begins, another network is in reach, or its monthly_mb is raised
+off_peak: the hours of cellular.off_peak begin, or Wi-Fi is in reach
 """
 CLIP = """
 refused: somebody looks at what the cloud said and requeues it

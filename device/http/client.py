@@ -53,6 +53,7 @@ class HttpClient:
         self._lock = asyncio.Lock()
         self.connections_opened = 0
         self.bytes_sent = 0
+        self.bytes_received = 0
 
     async def request(self, method, url, headers, body=b"", max_body_bytes=8192):
         """Send one request and return its Response.
@@ -81,6 +82,8 @@ class HttpClient:
                 if was_fresh or e.code != "connection_lost" or kept.reader.head_bytes:
                     raise
             finally:
+                self.bytes_received += kept.reader.received_bytes
+                kept.reader.received_bytes = 0
                 if response is None or not response.reusable:
                     self._drop(parts)
             if response is not None:

@@ -23,6 +23,7 @@ class Reader:
         self._low = 0
         self._high = 0
         self.head_bytes = 0
+        self.received_bytes = 0
 
     def lent_buffer(self):
         """The buffer goes back to its owner; the reader must not be used any more."""
@@ -37,6 +38,7 @@ class Reader:
             self._low = self._high = 0
         n = await self._connection.readinto(self._buffer[self._high :])
         self._high += n
+        self.received_bytes += n
         return n > 0
 
     async def line(self, first=False):

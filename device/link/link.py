@@ -33,6 +33,10 @@ class Link:
     def is_up(self):
         return self._up
 
+    def way(self):
+        """The way that is up, or None."""
+        return "wifi" if self._up else None
+
     def exchange_succeeded(self):
         """An answer came: the way is open, whatever the answer said."""
         self._dead = 0

@@ -2,25 +2,30 @@
 
 Oldest first. A clip that failed three times in a row for reasons that are not its own lets the
 others pass once (a cloud that answers 500 for one clip only must not stop the rest); its state
-stays as it is. Clips set aside are passed over; those of another token epoch too.
+stays as it is. Clips set aside are passed over; those of another token epoch too, and those that
+are more than the way may carry now.
 """
 
 from device.compat import const
 from device.store.clip import ASIDE, DONE, OPEN
 
 _TRIES_IN_A_ROW = const(3)
+_HELD_MOST = const(16)  # as many too large in a row: those behind them will be as well
 
 
 class Backlog:
     """store: ClipStore; epoch(): the token epoch that clips must have to be sent now;
     found_open(number): told of each clip that was left open or has no record (recovery may
-    repair it).
+    repair it); fits(clip): True if the way may carry it now (queue.planner), None: it always may.
     """
 
-    def __init__(self, store, epoch, found_open):
+    def __init__(self, store, epoch, found_open, fits=None):
         self._store = store
         self._epoch = epoch
         self._found_open = found_open
+        self._fits = fits
+        self.held = 0  # sendable clips that the last pass held back
+        self._held = 0
         self._passed = 0  # clips up to here had their turn in this pass
         self._in_hand = 0
         self._tries = 0
@@ -38,9 +43,11 @@ class Backlog:
         while True:
             if not self._passed:
                 self._seen = [0, 0, 0]
+                self._held = 0
             clip = self._store.after(self._passed)
             if clip is None:
                 self.aside, self.other_epoch, self.unreadable = self._seen
+                self.held = self._held
                 if not self._passed:
                     return None
                 self._passed = 0
@@ -49,7 +56,14 @@ class Backlog:
                     continue
                 return None
             if self._is_sendable(clip):
-                return clip
+                if self._fits is None or clip.state == DONE or self._fits(clip):
+                    self.held = self._held
+                    return clip
+                self._held += 1
+                if self._held == _HELD_MOST:
+                    self.held = self._held
+                    self._passed = 0
+                    return None
             self._passed = clip.number
 
     def failed(self, clip):

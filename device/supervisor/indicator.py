@@ -6,7 +6,9 @@ _LOOK_MS = const(500)
 
 _LINK = "link_down wifi_not_found dns_failed connect_failed connection_lost portal roaming".split()
 _CLOUD = "timeout bad_answer throttled server_error url_refused".split()
-_MOMENT = "clock_wait verification_pending low_memory storage_full".split()
+_MOMENT = (
+    "clock_wait verification_pending low_memory storage_full cap_day cap_month off_peak".split()
+)
 
 
 def waiting_code(lane_code):

@@ -24,9 +24,13 @@ _LINK_CODES = ("link_down", "dns_failed", "connect_failed", "connection_lost", "
 
 
 class Lane:
-    """backlog, waits: queue/; strategy: WholeFile; link: link.link.Link; settings: upload.*"""
+    """backlog, waits, planner: queue/ (no planner where nothing is limited); strategy: WholeFile;
+    link: link.link.Link.
+    """
 
-    def __init__(self, store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log):
+    def __init__(
+        self, store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log, planner=None
+    ):
         self._store = store
         self._backlog = backlog
         self._waits = waits
@@ -36,6 +40,7 @@ class Lane:
         self._clock = clock
         self._clock_wait_ms = clock_wait_s * 1000
         self._log = log
+        self._planner = planner
         self._work = asyncio.Event()
         self._pending_number = 0
         self.reason = Reason(LANE, "starting", clock.uptime_ms)
@@ -79,8 +84,11 @@ class Lane:
             return
         clip = self._backlog.next()
         if clip is None:
-            self._set_reason("nothing_to_send")
-            await self._pause(None)
+            code, left_ms = "nothing_to_send", None
+            if self._backlog.held:
+                code, left_ms = self._planner.held_reason()
+            self._set_reason(code, "", left_ms or 0)
+            await self._pause(left_ms)
             return
         if clip.state != DONE and self._waits_for_clock(clip):
             self._set_reason("clock_wait", "", self._clock_wait_ms - self._clock.uptime_ms())
@@ -90,6 +98,8 @@ class Lane:
         self.in_hand = clip.number
         try:
             if clip.state != DONE:
+                if self._planner is not None:
+                    self._planner.book(clip)
                 await self._strategy.advance(clip, alive)
             self._store.free(clip)
             self._delivered(clip)
@@ -103,6 +113,8 @@ class Lane:
             self._failed(clip, Transient("low_memory"))
         finally:
             self.in_hand = 0
+            if self._planner is not None:
+                self._planner.account()
             gc.collect()
 
     def _not_now(self):
@@ -114,7 +126,7 @@ class Lane:
             return self._waits.code, left_ms
         if not self._link.is_up():
             return self._link.reason, 0
-        return None, 0
+        return (None, 0) if self._planner is None else self._planner.refusal()
 
     def _waits_for_clock(self, clip):
         if not self._clock.may_still_learn(clip.record):

@@ -36,6 +36,8 @@ def assert_valid(settings):
         if kind == "int":
             assert type(value) is int and value <= allowed[1]
             assert value >= allowed[0] or path == "recording.clip_length_s"
+        elif kind == "cap":
+            assert value is None or (type(value) is int and allowed[0] <= value <= allowed[1])
         elif kind == "choice":
             assert value in allowed and type(value) is type(allowed[0])
         elif kind in ("text", "origin"):
@@ -288,3 +290,12 @@ def test_the_example_is_made_from_the_table_and_faultless():
     assert shipped.decode() == example_text(), "run: python -m tools.sim.example"
     settings, faults = config.load(shipped)
     assert faults == [] and settings == config.defaults()
+
+
+@pytest.mark.parametrize(
+    "value, kept", [(None, None), (0, 0), (500, 500), (-1, None), ("5", None)]
+)
+def test_a_cap_is_a_number_or_null(value, kept):
+    found, faults = load(tree_of("cellular.daily_mb", value))
+    assert found["cellular.daily_mb"] == kept
+    assert bool(faults) == (value in (-1, "5"))
