@@ -100,6 +100,7 @@ def _join(board, settings, faults, buffers, boot, log):
     from device.link.link import Link
     from device.link.timekeeper import TimeKeeper
     from device.queue.backlog import Backlog
+    from device.queue.manners import Manners
     from device.queue.waits import Waits
     from device.store.medium import Quota
     from device.store.recovery import Recovery
@@ -125,7 +126,8 @@ def _join(board, settings, faults, buffers, boot, log):
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
     joints = Joints(secrets)
     joints.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
-    cloud = Cloud(http, settings["cloud.api_url"], secrets, clock)
+    manners = Manners(clock, random_bits)
+    cloud = Cloud(http, settings["cloud.api_url"], secrets, clock, manners=manners)
     networks = [(name, secrets.get("wifi:" + name) or "") for name in settings["wifi.networks"]]
 
     link = Link(board.wifi, networks, joints.link_changed, log)
@@ -145,7 +147,17 @@ def _join(board, settings, faults, buffers, boot, log):
         store, cloud, clock, system.device_id, store_id(secrets, random_bits), log
     )
     joints.lane = lane = Lane(
-        store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log, planner
+        store,
+        backlog,
+        waits,
+        strategy,
+        cloud,
+        link,
+        clock,
+        settings["clock.wait_s"],
+        log,
+        planner,
+        manners,
     )
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}

@@ -34,6 +34,7 @@ storage_failed: the medium is exchanged or mounts again
 cap_day: the next day begins, another network is in reach, or its daily_mb is raised
 cap_month: the next month begins, another network is in reach, or its monthly_mb is raised
 off_peak: the hours of cellular.off_peak begin, or Wi-Fi is in reach
+taking_turns: it is this device's turn: the cloud's requests are shared by the whole project
 """
 CLIP = """
 refused: somebody looks at what the cloud said and requeues it

@@ -12,7 +12,7 @@ LANE = (
     "no_wifi_configured dns_failed connect_failed connection_lost timeout bad_answer portal "
     "throttled server_error no_token auth_refused tls_untrusted tls_wrong_name tls_dates "
     "clock_wait verification_pending url_refused config_refused low_memory storage_full "
-    "storage_failed cap_day cap_month off_peak "
+    "storage_failed cap_day cap_month off_peak taking_turns "
 )
 CLIP = (
     " refused gone_in_cloud conflict integrity_failure probably_uploaded too_short damaged "

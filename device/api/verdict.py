@@ -110,6 +110,22 @@ def retry_after_s(response, now_unix_s):
     return None
 
 
+def limits_told(response, now_unix_s):
+    """(limit, requests that remain, seconds until they are counted anew) of an answer, or None.
+
+    Of the project, not of the device: every answer tells it, refused or not.
+    """
+    headers = response.headers
+    found = [headers.get("x-ratelimit-" + name, "").strip() for name in ("limit", "remaining")]
+    reset_s = retry_after_s(response, now_unix_s)
+    for digits in found:
+        if not is_digits(digits) or len(digits) > 6:
+            return None
+    if reset_s is None or int(found[0]) == 0:
+        return None
+    return int(found[0]), int(found[1]), reset_s
+
+
 def _bounded(seconds):
     return max(_MIN_RETRY_AFTER_S, min(MAX_RETRY_AFTER_S, seconds))
 

@@ -219,7 +219,7 @@ async def _all_networks(board, settings):
 
 def _second_opinion(board, url, body):
     from device.field.probe import fetch
-    from device.transfer.cloud import clean_token
+    from device.transfer.tokens import clean_token
 
     url = (url[:-3] if url.endswith("/v1") else url) + "/v1/devices/me/heartbeat"
     token = clean_token(board.secrets.get("token"))

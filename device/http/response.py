@@ -19,6 +19,7 @@ _KEPT = (
     "location",
     "retry-after",
     "transfer-encoding",
+    "x-ratelimit-limit",
     "x-ratelimit-remaining",
     "x-ratelimit-reset",
 )

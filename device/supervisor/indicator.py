@@ -5,7 +5,7 @@ from device.compat import const, sleep_ms
 _LOOK_MS = const(500)
 
 _LINK = "link_down wifi_not_found dns_failed connect_failed connection_lost portal roaming".split()
-_CLOUD = "timeout bad_answer throttled server_error url_refused".split()
+_CLOUD = "timeout bad_answer throttled server_error url_refused taking_turns".split()
 _MOMENT = (
     "clock_wait verification_pending low_memory storage_full cap_day cap_month off_peak".split()
 )

@@ -6,28 +6,30 @@ new one is used at once.
 """
 
 from device.api import dialect, verdict
-from device.errors import NeedsOperator, Permanent
+from device.errors import NeedsOperator, Permanent, Transient
 from device.http.url import split
+from device.transfer.tokens import Tokens
 
 
 class Cloud:
     """http: HttpClient; api_url: origin with or without /v1; secrets, clock: ports and
-    link.clock.
+    link.clock; manners: queue.manners, told what each answer says of the project's limits.
     """
 
-    def __init__(self, http, api_url, secrets, clock, allow_plain=False):
+    def __init__(self, http, api_url, secrets, clock, allow_plain=False, manners=None):
         base = api_url.rstrip("/")
         if base.endswith("/v1"):
             base = base[:-3]
         split(base, allow_plain)  # refuse what can never work now, not at the first clip
         self._base = base + "/v1"
         self._http = http
-        self._secrets = secrets
+        self._tokens = Tokens(secrets)
         self._clock = clock
+        self._manners = manners
         self._with_type = True
 
     def has_token(self):
-        return bool(clean_token(self._secrets.get("token")))
+        return bool(self._tokens.current())
 
     async def create(self, body, key):
         """POST /recordings with the frozen body and key; returns the recording id."""
@@ -37,6 +39,9 @@ class Cloud:
 
     async def upload_url(self, rid, content_type, size_bytes):
         """(url, headers, expires_unix_s) for the PUT."""
+        spent_s = 0 if self._manners is None else self._manners.spent_s()
+        if spent_s:
+            raise Transient("taking_turns", "", spent_s)
         path = "/recordings/%s/upload-url" % rid
         body = dialect.upload_url_body(content_type, size_bytes, self._with_type)
         response = await self._post(path, body)
@@ -75,24 +80,29 @@ class Cloud:
         response.json()
 
     async def _post(self, path, body, key=None):
-        token = clean_token(self._secrets.get("token"))
+        token = self._tokens.current()
         if not token:
             raise NeedsOperator("no_token")
+        response = await self._send(path, body, key, token)
+        if response.status_code in (401, 403) and self._tokens.refused(token):
+            token = self._tokens.current()
+            response = await self._send(path, body, key, token)
+        if response.status_code < 300:
+            self._tokens.accepted(token)
+        if self._manners is not None:
+            self._tell_manners(response)
+        return response
+
+    def _tell_manners(self, response):
+        if response.status_code == 429:
+            self._manners.refused()
+            return
+        told = verdict.limits_told(response, self._clock.unix_s())
+        if told:
+            self._manners.told(*told)
+
+    async def _send(self, path, body, key, token):
         headers = [("Authorization", "Bearer " + token), ("Content-Type", "application/json")]
         if key:
             headers.append(("Idempotency-Key", key))
         return await self._http.request("POST", self._base + path, headers, body)
-
-
-def clean_token(text):
-    """The token as it goes on the wire, "" if there is none that could.
-
-    Editors and cables leave a byte order mark, line ends, blanks or a "Bearer " around it.
-    """
-    token = (text or "").lstrip("\ufeff").strip()
-    if token.lower().startswith("bearer "):
-        token = token[7:].strip()
-    for letter in token:
-        if not "!" <= letter <= "~":
-            return ""
-    return token

@@ -24,12 +24,23 @@ _LINK_CODES = ("link_down", "dns_failed", "connect_failed", "connection_lost", "
 
 
 class Lane:
-    """backlog, waits, planner: queue/ (no planner where nothing is limited); strategy: WholeFile;
-    link: link.link.Link.
+    """backlog, waits, planner, manners: queue/ (no planner where nothing is limited); strategy:
+    WholeFile; link: link.link.Link.
     """
 
     def __init__(
-        self, store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log, planner=None
+        self,
+        store,
+        backlog,
+        waits,
+        strategy,
+        cloud,
+        link,
+        clock,
+        clock_wait_s,
+        log,
+        planner=None,
+        manners=None,
     ):
         self._store = store
         self._backlog = backlog
@@ -41,6 +52,7 @@ class Lane:
         self._clock_wait_ms = clock_wait_s * 1000
         self._log = log
         self._planner = planner
+        self._manners = manners
         self._work = asyncio.Event()
         self._pending_number = 0
         self.reason = Reason(LANE, "starting", clock.uptime_ms)
@@ -126,6 +138,9 @@ class Lane:
             return self._waits.code, left_ms
         if not self._link.is_up():
             return self._link.reason, 0
+        left_ms = 0 if self._manners is None else self._manners.left_ms()
+        if left_ms:
+            return "taking_turns", left_ms
         return (None, 0) if self._planner is None else self._planner.refusal()
 
     def _waits_for_clock(self, clip):
@@ -137,6 +152,8 @@ class Lane:
         self.delivered += 1
         self._pending_number = 0
         self._waits.succeeded()
+        if self._manners is not None:
+            self._manners.delivered()
         self._link.exchange_succeeded()
         self._log.info(
             "clip delivered clip=%d recording=%s sha256=%s",
@@ -150,6 +167,9 @@ class Lane:
             self._link.exchange_failed()
         else:
             self._link.exchange_succeeded()
+        if e.code == "taking_turns":
+            self._manners.rest(e.retry_after_s)  # nothing failed: it was not even asked
+            return
         if e.code == "verification_pending" and clip.number != self._pending_number:
             # Only this clip waits, for the cloud's hashing: the others go on.
             self._pending_number = clip.number

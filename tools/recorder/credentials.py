@@ -4,7 +4,7 @@ import getpass
 import pathlib
 import sys
 
-from device.transfer.cloud import clean_token
+from device.transfer.tokens import clean_token
 from tools.recorder.errors import UsageError
 from tools.recorder.secret import Secret
 
