@@ -97,11 +97,24 @@ def read_created(response):
     rid = response.json().get("id")
     if not isinstance(rid, str) or not 1 <= len(rid) <= 64:
         raise Transient("bad_answer", "create without id")
-    for letter in rid:
+    if not _is_id(rid):
+        raise Transient("bad_answer", "create with a strange id")
+    return rid
+
+
+def read_device(response):
+    """What a create answer calls this device, or None."""
+    device = response.json().get("device_id")
+    return device if isinstance(device, str) and len(device) <= 64 and _is_id(device) else None
+
+
+def _is_id(text):
+    """True for letters, digits, "_" and "-" alone: it becomes part of a path."""
+    for letter in text:
         if not ("a" <= letter <= "z" or "A" <= letter <= "Z" or "0" <= letter <= "9"):
             if letter not in "_-":
-                raise Transient("bad_answer", "create with a strange id")
-    return rid
+                return False
+    return bool(text)
 
 
 def read_upload_url(response, asked_type):

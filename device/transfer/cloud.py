@@ -33,9 +33,11 @@ class Cloud:
 
     async def create(self, body, key):
         """POST /recordings with the frozen body and key; returns the recording id."""
-        response = await self._post("/recordings", body, key)
+        response = await self.post("/recordings", body, key)
         verdict.raise_for_api(response, self._clock.unix_s())
-        return dialect.read_created(response)
+        rid = dialect.read_created(response)
+        self._tokens.belong_to(dialect.read_device(response))
+        return rid
 
     async def upload_url(self, rid, content_type, size_bytes):
         """(url, headers, expires_unix_s) for the PUT."""
@@ -44,11 +46,11 @@ class Cloud:
             raise Transient("taking_turns", "", spent_s)
         path = "/recordings/%s/upload-url" % rid
         body = dialect.upload_url_body(content_type, size_bytes, self._with_type)
-        response = await self._post(path, body)
+        response = await self.post(path, body)
         if response.status_code == 400 and self._with_type:
             # The oldest generation does not know `type`; asked once, then remembered.
             body = dialect.upload_url_body(content_type, size_bytes, False)
-            response = await self._post(path, body)
+            response = await self.post(path, body)
             self._with_type = response.status_code >= 300
         verdict.raise_for_api(response, self._clock.unix_s())
         return dialect.read_upload_url(response, content_type)
@@ -62,7 +64,7 @@ class Cloud:
 
     async def complete(self, rid, sha256_hex):
         """dialect.PROOF, PENDING, INTEGRITY or NOT_PENDING."""
-        response = await self._post(
+        response = await self.post(
             "/recordings/%s/upload-complete" % rid, dialect.complete_body(sha256_hex)
         )
         outcome = dialect.read_completed(response, rid, sha256_hex)
@@ -72,14 +74,14 @@ class Cloud:
 
     async def heartbeat(self, body):
         """POST /devices/me/heartbeat; what else the answer holds is not looked at."""
-        response = await self._post("/devices/me/heartbeat", body)
+        response = await self.post("/devices/me/heartbeat", body)
         try:
             verdict.raise_for_api(response, self._clock.unix_s())
         except Permanent as e:
             raise NeedsOperator("auth_refused", "heartbeat " + str(e.detail))
         response.json()
 
-    async def _post(self, path, body, key=None):
+    async def post(self, path, body, key=None):
         token = self._tokens.current()
         if not token:
             raise NeedsOperator("no_token")

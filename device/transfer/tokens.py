@@ -4,7 +4,8 @@ A refresh (transfer/refresh.py) leaves the new token beside the old one. Whichev
 accepts stays; neither is given up before the other was accepted, so a crash or a lost answer at
 any step leaves one that works, if there is one at all.
 
-    secrets   token        in force           token_next   new, not used with success yet
+    secrets   token      in force          token_next   new, not used with success yet
+              cloud_id   what the cloud calls this device
 """
 
 
@@ -36,6 +37,11 @@ class Tokens:
         self._refused = token
         other = self.current()
         return bool(other) and other != token
+
+    def belong_to(self, device):
+        """The cloud called us so (None: it did not say): a refresh needs to know."""
+        if device and device != self._secrets.get("cloud_id"):
+            self._secrets.set("cloud_id", device)
 
     def _both(self):
         new = clean_token(self._secrets.get("token_next"))

@@ -223,7 +223,7 @@ DEFECTS = (
                 'response = await self._http.request("PUT", url, headers, source, '
                 "max_body_bytes=2048)",
                 'headers = headers + [("Authorization", "Bearer " + '
-                'clean_token(self._secrets.get("token")))]\n'
+                "self._tokens.current())]\n"
                 '        response = await self._http.request("PUT", url, headers, source, '
                 "max_body_bytes=2048)",
             ),
