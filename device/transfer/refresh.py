@@ -1,7 +1,7 @@
 """A new device token in exchange for the one in force. Loaded when one is due, and let go again.
 
   1. POST /devices/<id>/token/refresh with the token in force: from its answer on that one is dead
-  2. the new one is kept as token_next              a crash before leaves the dead one alone (below)
+  2. the new one is kept as token_next              a crash before leaves the dead one (below)
   3. the next call of the API uses it, and if it is accepted it becomes `token` (tokens.py)
 
 What nobody can mend from here: an answer lost between 1 and 2. The old token is dead then and the
