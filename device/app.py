@@ -139,12 +139,15 @@ def _join(board, settings, faults, buffers, boot, log):
     waits.spread()
     recovery = Recovery(store, buffers.work, log, joints.work_came)
     backlog = Backlog(store, joints.epoch, recovery.pend)
-    strategy = WholeFile(
-        store, cloud, clock, system.device_id, store_id(secrets, random_bits), log
-    )
+    makers = (store, cloud, clock, system.device_id, store_id(secrets, random_bits), log)
+    joints.whole_file = strategy = WholeFile(*makers)
+    if settings["upload.strategy"] != "whole":
+        strategy = _join_chunks(makers, strategy, settings, joints)
     joints.lane = lane = Lane(
         store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log
     )
+    if settings["upload.live"]:
+        lane.live = strategy
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}
     recorder = _join_recorder(
@@ -181,6 +184,23 @@ def _join(board, settings, faults, buffers, boot, log):
     ):
         supervisor.add(name, run)
     return supervisor
+
+
+def _join_chunks(makers, whole_file, settings, joints):
+    """The strategy that may send clips in chunks. makers: what WholeFile is made of."""
+    from device.transfer.choice import Strategies
+    from device.transfer.chunk_calls import ChunkCalls
+    from device.transfer.chunked import Chunked
+
+    store, cloud, clock, device_id, store_name, log = makers
+    chunk_bytes = settings["upload.chunk_kb"] * 1024
+    is_live = settings["upload.live"]
+    parts = (store, ChunkCalls(cloud), clock, device_id, store_name, chunk_bytes)
+    chunked = Chunked(*parts, whole_file.note_put, log)
+    if is_live:
+        store.follow = joints.work_came, chunk_bytes
+    setting = settings["upload.strategy"]
+    return Strategies(store, whole_file, chunked, setting, is_live, joints.epoch, log)
 
 
 def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):

@@ -76,6 +76,9 @@ def validate(tree, settings):
     if settings["upload.retry_cap_s"] < settings["upload.retry_first_s"]:
         faults.append("upload.retry_cap_s: must not be below upload.retry_first_s")
         settings["upload.retry_cap_s"] = settings["upload.retry_first_s"]
+    if settings["upload.live"] and settings["upload.strategy"] == "whole":
+        faults.append("upload.live: needs upload.strategy chunks or auto, which is whole")
+        settings["upload.live"] = False
     return faults
 
 

@@ -147,6 +147,25 @@ ROWS = (
         "",
         "1 on boards without memory for two TLS connections",
     ),
+    (
+        "upload.strategy",
+        "choice",
+        "whole",
+        ("whole", "auto", "chunks"),
+        "",
+        "whole: each clip in one piece; chunks: in parts that survive a cut; auto: in parts where "
+        "one piece does not get through. The cloud's route for parts is an assumption: "
+        "docs/uploads.md",
+    ),
+    ("upload.chunk_kb", "int", 256, (64, 1024), "KiB", "size of such a part"),
+    (
+        "upload.live",
+        "bool",
+        False,
+        None,
+        "",
+        "send the clip while it is recorded, in parts; needs upload.strategy chunks or auto",
+    ),
     ("clock.ntp_server", "text", "pool.ntp.org", (1, 100), "", "host, or host:port"),
     (
         "clock.wait_s",

@@ -13,6 +13,7 @@ class Joints:
         self.lane = None
         self.timekeeper = None
         self.http = None
+        self.whole_file = None
 
     def epoch(self):
         """The binding that new clips are made under."""
@@ -20,6 +21,7 @@ class Joints:
 
     def link_changed(self, is_up):
         if is_up:
+            self.whole_file.rate_bytes_s = None  # what was measured was another way
             self.timekeeper.notify()
             self.lane.link_returned()
         else:

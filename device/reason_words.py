@@ -26,6 +26,7 @@ tls_wrong_name: the server shows a certificate for its own name
 tls_dates: the certificate is renewed, or the clock set
 clock_wait: the time is known, or the wait for it is over
 verification_pending: the cloud has hashed what it stored
+link_too_slow: another or faster link is there; tried anew when the measure is 6 hours old
 url_refused: storage accepts a fresh upload URL
 config_refused: the settings are corrected
 low_memory: memory for a connection is free

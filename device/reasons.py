@@ -11,8 +11,8 @@ LANE = (
     " nothing_to_send sending starting link_down wifi_not_found wifi_refused "
     "no_wifi_configured dns_failed connect_failed connection_lost timeout bad_answer portal "
     "throttled server_error no_token auth_refused tls_untrusted tls_wrong_name tls_dates "
-    "clock_wait verification_pending url_refused config_refused low_memory storage_full "
-    "storage_failed "
+    "clock_wait verification_pending link_too_slow url_refused config_refused low_memory "
+    "storage_full storage_failed "
 )
 CLIP = (
     " refused gone_in_cloud conflict integrity_failure probably_uploaded too_short damaged "

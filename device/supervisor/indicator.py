@@ -4,7 +4,10 @@ from device.compat import const, sleep_ms
 
 _LOOK_MS = const(500)
 
-_LINK = "link_down wifi_not_found dns_failed connect_failed connection_lost portal roaming".split()
+_LINK = (
+    "link_down wifi_not_found dns_failed connect_failed connection_lost portal roaming "
+    "link_too_slow"
+).split()
 _CLOUD = "timeout bad_answer throttled server_error url_refused".split()
 _MOMENT = "clock_wait verification_pending low_memory storage_full".split()
 

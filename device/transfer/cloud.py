@@ -1,5 +1,5 @@
 """Calls of the cloud API: the dialect put on the wire with the device token. Values in, values
-out.
+out. Those for chunks stand in chunk_calls.py.
 
 The token goes to the API's origin only, never into logs, and is read anew for each call, so that a
 new one is used at once.
@@ -31,21 +31,21 @@ class Cloud:
 
     async def create(self, body, key):
         """POST /recordings with the frozen body and key; returns the recording id."""
-        response = await self._post("/recordings", body, key)
-        verdict.raise_for_api(response, self._clock.unix_s())
+        response = await self.post("/recordings", body, key)
+        self.check(response)
         return dialect.read_created(response)
 
     async def upload_url(self, rid, content_type, size_bytes):
         """(url, headers, expires_unix_s) for the PUT."""
         path = "/recordings/%s/upload-url" % rid
         body = dialect.upload_url_body(content_type, size_bytes, self._with_type)
-        response = await self._post(path, body)
+        response = await self.post(path, body)
         if response.status_code == 400 and self._with_type:
             # The oldest generation does not know `type`; asked once, then remembered.
             body = dialect.upload_url_body(content_type, size_bytes, False)
-            response = await self._post(path, body)
+            response = await self.post(path, body)
             self._with_type = response.status_code >= 300
-        verdict.raise_for_api(response, self._clock.unix_s())
+        self.check(response)
         return dialect.read_upload_url(response, content_type)
 
     async def put(self, url, headers, source):
@@ -57,24 +57,29 @@ class Cloud:
 
     async def complete(self, rid, sha256_hex):
         """dialect.PROOF, PENDING, INTEGRITY or NOT_PENDING."""
-        response = await self._post(
+        response = await self.post(
             "/recordings/%s/upload-complete" % rid, dialect.complete_body(sha256_hex)
         )
         outcome = dialect.read_completed(response, rid, sha256_hex)
         if outcome is None:
-            verdict.raise_for_api(response, self._clock.unix_s())
+            self.check(response)
         return outcome
 
     async def heartbeat(self, body):
         """POST /devices/me/heartbeat; what else the answer holds is not looked at."""
-        response = await self._post("/devices/me/heartbeat", body)
+        response = await self.post("/devices/me/heartbeat", body)
         try:
-            verdict.raise_for_api(response, self._clock.unix_s())
+            self.check(response)
         except Permanent as e:
             raise NeedsOperator("auth_refused", "heartbeat " + str(e.detail))
         response.json()
 
-    async def _post(self, path, body, key=None):
+    def check(self, response):
+        """Raise for an answer of the API that is not the wished-for one (api.verdict)."""
+        verdict.raise_for_api(response, self._clock.unix_s())
+
+    async def post(self, path, body, key=None):
+        """POST body to a path below /v1 with the device token; returns the Response."""
         token = clean_token(self._secrets.get("token"))
         if not token:
             raise NeedsOperator("no_token")

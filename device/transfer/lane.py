@@ -1,7 +1,11 @@
 """The one upload activity of the device: which clip, may it go now, and what an ending means.
 
+Oldest first. Where the clip that is being recorded goes too (`live`), its next chunk goes before
+the older clips, then one of these (or a chunk of it), and so on: neither starves.
+
 Endings of one attempt on a clip:
     done            the clip is freed
+    a step          it is on its way (chunks): another may have its turn
     Permanent       the clip is set aside with its reason
     Transient       everyone waits (queue.waits)
     NeedsOperator   everyone waits, and the cloud is asked rarely
@@ -13,18 +17,21 @@ import gc
 from device.compat import WAIT_ERRORS, const, wait_for_ms
 from device.errors import NeedsOperator, Permanent, Transient
 from device.reasons import CLIP, LANE, Reason, is_reason
-from device.store.clip import DONE, PARKED, QUARANTINED
+from device.store.clip import DONE, OPEN, PARKED, QUARANTINED
 
 _PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
 _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without progress
 _SAID_CHARS = const(40)  # a record stays below 512 bytes
+_OF_THE_CLIP = ("verification_pending", "link_too_slow")
 # No answer came: the way may be at fault, and its return may end the wait.
 _LINK_CODES = ("link_down", "dns_failed", "connect_failed", "connection_lost", "timeout")
 
 
 class Lane:
-    """backlog, waits: queue/; strategy: WholeFile; link: link.link.Link; settings: upload.*"""
+    """backlog, waits: queue/; strategy: WholeFile, or Strategies where chunks are allowed; link:
+    link.link.Link; settings: upload.*
+    """
 
     def __init__(self, store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log):
         self._store = store
@@ -38,6 +45,8 @@ class Lane:
         self._log = log
         self._work = asyncio.Event()
         self._pending_number = 0
+        self.live = None  # Strategies, where the clip that is being recorded goes too
+        self._live_has_turn = True
         self.reason = Reason(LANE, "starting", clock.uptime_ms)
         self.in_hand = 0
         self.delivered = 0
@@ -77,7 +86,7 @@ class Lane:
             self._set_reason(code, "", left_ms)
             await self._pause(left_ms or _CHECK_MS)
             return
-        clip = self._backlog.next()
+        clip = self._next_clip()
         if clip is None:
             self._set_reason("nothing_to_send")
             await self._pause(None)
@@ -91,8 +100,12 @@ class Lane:
         try:
             if clip.state != DONE:
                 await self._strategy.advance(clip, alive)
-            self._store.free(clip)
-            self._delivered(clip)
+            if clip.state == DONE:
+                self._store.free(clip)
+                self._delivered(clip)
+            else:
+                self._waits.succeeded()
+                self._link.exchange_succeeded()
         except Permanent as e:
             self._aside(clip, e)
         except NeedsOperator as e:
@@ -116,6 +129,17 @@ class Lane:
             return self._link.reason, 0
         return None, 0
 
+    def _next_clip(self):
+        if self.live is None:
+            return self._backlog.next()
+        live = self.live.next()
+        if live is not None and self._waits_for_clock(live):
+            live = None
+        self._live_has_turn = not self._live_has_turn
+        if self._live_has_turn:
+            return self._backlog.next() or live
+        return live or self._backlog.next()
+
     def _waits_for_clock(self, clip):
         if not self._clock.may_still_learn(clip.record):
             return False
@@ -138,12 +162,15 @@ class Lane:
             self._link.exchange_failed()
         else:
             self._link.exchange_succeeded()
-        if e.code == "verification_pending" and clip.number != self._pending_number:
-            # Only this clip waits, for the cloud's hashing: the others go on.
+        if e.code in _OF_THE_CLIP and clip.number != self._pending_number:
+            # Only this clip waits, for the cloud's hashing or a better link: the others go on.
             self._pending_number = clip.number
             self._backlog.let_pass(clip)
+            if self.live is not None:
+                self.live.let_others_go(clip)
             return
-        self._backlog.failed(clip)
+        if clip.state != OPEN:
+            self._backlog.failed(clip)
         wait_s = self._waits.failed(e)
         self._set_reason(e.code, e.detail, wait_s * 1000)
         self._log.warning("lane waits clip=%d reason=%s wait_s=%d", clip.number, e, wait_s)
