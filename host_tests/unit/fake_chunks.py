@@ -27,7 +27,7 @@ class ChunkCloud(Cloud):
         self.put_ms = 0
 
     async def create(self, body, key):
-        number = int(key.split("-s")[0].split("-w")[0].rsplit("-", 1)[1])
+        number = int(key.removesuffix("-s").removesuffix("-w").rsplit("-", 1)[1])
         way = "s" if key.endswith("-s") else "w" if key.endswith("-w") else ""
         rid = "rec_%d%s" % (number, way)
         rid = self._call("create", number, (key, bytes(body)), rid)

@@ -1,5 +1,5 @@
-"""transfer.chunked, .finalize and .choice: what a cut costs, what proof is, and the way back to the
-whole file.
+"""transfer.chunked, .finalize and .choice: what a cut costs, what proof is, and the way back to
+the whole file.
 """
 
 import hashlib
