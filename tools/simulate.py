@@ -6,6 +6,7 @@
     make simulate QUALITY=30dB        near-lossless FLAC: lossless, 36dB, 30dB, 25dB
     make simulate ENGINE=cpython      the same device code under CPython
     make simulate ARGS="--speed 1"    in real time
+    make simulate ARGS="--set upload.strategy=chunks"    any setting of config.example.json
 
 Exit 0 only if every clip is proved: its hash the same on the device, in storage and at the cloud,
 its samples those that the microphone handed over (or as near as promised), the flash free again.
@@ -15,15 +16,18 @@ import argparse
 import contextlib
 import fcntl
 import importlib.util
+import json
 import pathlib
 import shutil
 import signal
 import sys
 import time
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 
+from device.config import load
 from tools.cloud import Cloud, CloudError
 from tools.sim import proof, words
 from tools.sim.audio import SAMPLE, AudioError, read_samples
@@ -57,7 +61,22 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--api-port", type=int, default=0, help="port of the API (0: a free one)")
     parser.add_argument("--storage-port", type=int, default=0, help="port of storage")
     parser.add_argument("--storage-endpoint", help="an S3 server of your own in place of Swift")
+    parser.add_argument(
+        "--set", action="append", default=[], type=setting, metavar="KEY=VALUE",
+        help="a setting of the recorder, e.g. upload.live=true (again for more)",
+    )  # fmt: skip
     return parser.parse_args(argv)
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """KEY=VALUE as (key, value): JSON where it is JSON, else the text itself."""
+    key, equals, value = text.partition("=")
+    if not equals or "." not in key:
+        raise argparse.ArgumentTypeError("use section.key=value, as in config.example.json")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
 
 
 @contextlib.contextmanager
@@ -87,8 +106,8 @@ def choose_engine(wanted: str | None, console: Console) -> str:
 
 
 def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
-    """config.json of the virtual recorder."""
-    return {
+    """config.json of the virtual recorder. Raises SimulationError for a setting that is none."""
+    tree = {
         "recording": {
             "mode": "button",
             "codec": options.codec,
@@ -101,6 +120,13 @@ def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
         "upload": {"retry_first_s": 1, "retry_cap_s": 30},
         "clock": {"ntp_server": f"ntp.bota.test:{cloud.ntp_address[1]}", "wait_s": 10},
     }
+    for key, value in options.set:
+        section, _, name = key.partition(".")
+        tree.setdefault(section, {})[name] = value
+    _, faults = load(json.dumps(tree).encode())
+    if faults:
+        raise SimulationError("The recorder would refuse these settings: " + "; ".join(faults))
+    return tree
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
