@@ -1,4 +1,4 @@
-"""Cuts a delivery on the unix port at stated places, and counts what the server's socket saw again.
+"""Cuts a delivery on the unix port at stated places; counts what the server's socket saw again.
 
 One clip of PCM, recorded without a link, then delivered over TLS to the simulated cloud. A cut is
 a reset of the connection by the server's side, or kill -9 of the recorder's process and a start.

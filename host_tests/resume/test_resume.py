@@ -1,4 +1,4 @@
-"""What a cut costs on the unix port, counted at the server's socket (the table: host_tests.resume)."""
+"""What a cut costs on the unix port, at the server's socket (all: python -m host_tests.resume)."""
 
 import pytest
 
