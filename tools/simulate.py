@@ -120,7 +120,12 @@ def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
         "upload": {"retry_first_s": 1, "retry_cap_s": 30},
         "clock": {"ntp_server": f"ntp.bota.test:{cloud.ntp_address[1]}", "wait_s": 10},
     }
-    for key, value in options.set:
+    return put_settings(tree, options.set)
+
+
+def put_settings(tree: dict, settings: list[tuple[str, Any]]) -> dict:
+    """tree with settings put in. Raises SimulationError for what the recorder would refuse."""
+    for key, value in settings:
         section, _, name = key.partition(".")
         tree.setdefault(section, {})[name] = value
     _, faults = load(json.dumps(tree).encode())
@@ -130,6 +135,7 @@ def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
+    put_settings({}, options.set)  # told before anything is started
     repeat = 1 if options.audio else SAMPLE_REPEATS
     samples = read_samples(options.audio or SAMPLE, options.rate, repeat)
     engine = choose_engine(options.engine, console)

@@ -54,9 +54,11 @@ def collect(cloud, serial: str) -> list[ClipProof]:
     said = {rid: (number, sha) for number, (rid, sha) in delivered(serial).items()}
     proofs = []
     with cloud.operator() as operator:
-        for recording in list_recordings(operator):
-            if recording["status"] in ("pending", "streaming"):
-                continue  # a create whose answer was lost, or chunks that were given up
+        recordings = list_recordings(operator)
+        given_up = {recording["metadata"].get("replaces_recording") for recording in recordings}
+        for recording in recordings:
+            if recording["status"] in ("pending", "streaming") or recording["id"] in given_up:
+                continue  # a create whose answer was lost, or chunks that came to nothing
             proofs.append(_check(cloud, recording, said.pop(recording["id"], None)))
     for rid, (number, sha) in said.items():
         lost = ClipProof(number, 0, 0, False, 0, np.zeros(0, "<i2"), 1, 0, rid, sha, [])
