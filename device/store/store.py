@@ -2,8 +2,8 @@
 
 Freeing has one commit point, the record's state `done` (written by the lane after the cloud's
 proof). Then, each step repeatable after a crash:
-  1. remove the audio        2. remove the create bodies and the progress of its chunks
-  3. remove the record       4. remove folders that became empty
+  1. remove the progress of its chunks   2. remove the audio   3. remove the create body
+  4. remove the record                   5. remove folders that became empty
 """
 
 import os
@@ -185,10 +185,10 @@ class ClipStore:
         if clip.record is None or clip.state != DONE:
             raise Fatal("storage_failed", "free without proof, clip %d" % clip.number)
         try:
+            self.forget_progress(clip)
             for path in (clip.audio_path, clip.body_path):
                 if file_size(path) >= 0:
                     os.remove(path)
-            self.forget_progress(clip)
             clip.remove_record()
             if clip.number >> 3 != self._highest >> 3:
                 paths.remove_empty_folders(self.root, clip.number)
