@@ -65,6 +65,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "--set", action="append", default=[], type=setting, metavar="KEY=VALUE",
         help="a setting of the recorder, e.g. upload.live=true (again for more)",
     )  # fmt: skip
+    parser.add_argument("--folder", type=pathlib.Path, default=FOLDER, help="where it works")
     return parser.parse_args(argv)
 
 
@@ -80,15 +81,16 @@ def setting(text: str) -> tuple[str, Any]:
 
 
 @contextlib.contextmanager
-def only_one_at_a_time():
+def only_one_at_a_time(folder: pathlib.Path):
     """Hold the work folder. Raises SimulationError if another simulation has it."""
-    FOLDER.parent.mkdir(exist_ok=True)
-    with (FOLDER.parent / "simulate.lock").open("w") as lock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise SimulationError(
-                "Another simulation runs in this checkout: wait for its end, or stop it."
+                f"Another simulation runs in {folder}: wait for its end, stop it, "
+                "or give this one a place of its own (ARGS='--folder build/second')."
             ) from None
         yield
 
@@ -136,16 +138,19 @@ def put_settings(tree: dict, settings: list[tuple[str, Any]]) -> dict:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     put_settings({}, options.set)  # told before anything is started
+    folder = options.folder.resolve()
+    if folder.exists() and any(folder.iterdir()) and not (folder / "heard.pcm").exists():
+        raise SimulationError(f"{folder} holds something that no simulation made: name another.")
     repeat = 1 if options.audio else SAMPLE_REPEATS
     samples = read_samples(options.audio or SAMPLE, options.rate, repeat)
     engine = choose_engine(options.engine, console)
     heap_kb = options.heap
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    (FOLDER / "heard.pcm").write_bytes(samples.tobytes())
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "heard.pcm").write_bytes(samples.tobytes())
     started_s = time.monotonic()
     with Cloud.start(
-        FOLDER / "cloud",
+        folder / "cloud",
         generation=options.generation,
         api_port=options.api_port,
         storage_port=options.storage_port,
@@ -153,14 +158,14 @@ def run(options: argparse.Namespace, console: Console) -> int:
     ) as cloud:
         _, token = cloud.register_recorder("SIM-0001", end_user="Simulator")
         console.print(
-            f"recorder  {FOLDER / 'board'} ({engine}"
+            f"recorder  {folder / 'board'} ({engine}"
             + (f", heap {heap_kb} KiB)" if engine == "micropython" else ")")
         )
         console.print(f"cloud     {cloud.api_origin}\nstorage   {cloud.storage_origin}")
-        board = VirtualBoard(FOLDER / "board", engine, heap_kb)
+        board = VirtualBoard(folder / "board", engine, heap_kb)
         try:
             board.equip(
-                audio=FOLDER / "heard.pcm",
+                audio=folder / "heard.pcm",
                 rate_hz=options.rate,
                 speed=options.speed,
                 hosts=cloud.hosts,
@@ -273,7 +278,7 @@ def main(argv: list[str] | None = None) -> int:
     console = Console(highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     try:
-        with only_one_at_a_time():
+        with only_one_at_a_time(options.folder):
             return run(options, console)
     except (AudioError, BoardError, BuildError, CloudError, SimulationError) as error:
         print(f"simulate: {error}", file=sys.stderr)
