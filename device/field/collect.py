@@ -18,7 +18,7 @@ from device.errors import DeviceError
 from device.field.entry import progress
 from device.field.opened import check_device, open_store, pick, quiet_log
 from device.link.clock import Clock
-from device.store.clip import ASIDE, CLOSED, DONE, OPEN, PARKED
+from device.store.clip import ASIDE, CHUNKS, CLOSED, COMPLETING, DONE, OPEN, PARKED
 from device.store.slots import Slots
 from device.transfer.source import ClipSource
 from device.transfer.whole_file import WholeFile
@@ -63,6 +63,8 @@ def _why_not(clip, again):
         return "record_unreadable"
     if clip.state in (OPEN, DONE):
         return clip.state
+    if clip.record.get("via") == CHUNKS and COMPLETING in (clip.state, clip.record.get("was")):
+        return "completing"  # all of it is in the cloud as chunks: the recorder ends what it began
     if clip.record.get("why") == "collected":
         return None if again else "collected"
     return clip.record.get("why", "damaged") if clip.state in ASIDE else None

@@ -1,12 +1,16 @@
 """A whole bench for a test: the simulated cloud and a virtual recorder, both real."""
 
 import contextlib
+import functools
 import pathlib
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
+from host_tests.conftest import ROOT
 from tools.cloud import Cloud
 from tools.sim import proof
 from tools.sim.audio import SAMPLE, read_samples
@@ -106,6 +110,17 @@ def speech(seconds: float) -> np.ndarray:
     sample = read_samples(SAMPLE, RATE_HZ)
     count = int(seconds * RATE_HZ)
     return np.resize(sample, count)
+
+
+@pytest.fixture
+def simulate(tmp_path):
+    """Run the simulator in a folder of this test, beside whatever else runs in this checkout."""
+    return functools.partial(_simulate, "--folder", str(tmp_path / "simulate"))
+
+
+def _simulate(*arguments: str, cwd=ROOT, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "tools.simulate", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=110, **options)
 
 
 @pytest.fixture

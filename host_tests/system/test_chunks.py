@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from test_main_job import simulate
 
 from tools.sim.proof import flash_leftovers
 
@@ -25,7 +24,7 @@ def of_route(made, route):
     return [r for r in made.device_requests() if r.route == route]
 
 
-def test_simulate_proves_chunks():
+def test_simulate_proves_chunks(simulate):
     settings = ["--set", "upload.strategy=chunks", "--set", "upload.chunk_kb=64"]
     settings += ["--set", "upload.live=true"]
     result = simulate("--engine", "micropython", *settings)
@@ -34,7 +33,7 @@ def test_simulate_proves_chunks():
     assert "3 clips came as 20 chunks." in " ".join(result.stdout.split())
 
 
-def test_simulate_names_a_setting_that_the_recorder_would_refuse():
+def test_simulate_names_a_setting_that_the_recorder_would_refuse(simulate):
     result = simulate("--set", "upload.strategy=pieces")
     assert result.returncode == 1
     assert "upload.strategy" in result.stderr and "whole, auto, chunks" in result.stderr

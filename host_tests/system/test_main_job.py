@@ -1,6 +1,5 @@
 """The main job through every real part: what a newcomer runs, and what its server saw."""
 
-import functools
 import hashlib
 import pathlib
 import shutil
@@ -12,17 +11,6 @@ import pytest
 from host_tests.conftest import ROOT
 from tools.sim.build import build, device_sources
 from tools.sim.proof import flash_leftovers
-
-
-@pytest.fixture
-def simulate(tmp_path):
-    """Run the simulator in a folder of this test, beside whatever else runs in this checkout."""
-    return functools.partial(_simulate, "--folder", str(tmp_path / "simulate"))
-
-
-def _simulate(*arguments: str, cwd=ROOT, **options) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "tools.simulate", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=110, **options)
 
 
 def test_simulate_proves_every_clip(engine, simulate):
