@@ -156,8 +156,8 @@ def _join(board, settings, faults, buffers, boot, log):
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     indicator = IndicatorTask(board.indicator, recorder, lane)
-    status = Status(
-        system,
+    parts = {} if strategy is joints.whole_file else {"uploads": strategy.as_dict}
+    parts.update(
         {
             "recorder": recorder.as_dict,
             "queue": queue_part(lane, backlog, recovery, http),
@@ -167,8 +167,9 @@ def _join(board, settings, faults, buffers, boot, log):
             "heartbeat": heartbeat.as_dict,
             "settings": {"faults": faults} if faults else {"ok": True},
             "indicator": indicator.shown,
-        },
+        }
     )
+    status = Status(system, parts)
     people = People(board.button, board.console, recorder, lane, status)
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
     for name, run in (

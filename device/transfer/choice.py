@@ -51,6 +51,13 @@ class Strategies:
         self._cuts = [0, 0]  # clip, how often its PUT was cut
         self.offered = True
 
+    def as_dict(self):
+        """The part of the status document: which way clips go now."""
+        state = {"strategy": self._setting, "live": self._is_live, "chunks_offered": self.offered}
+        if self._whole.rate_bytes_s is not None:
+            state["rate_bytes_s"] = self._whole.rate_bytes_s
+        return state
+
     def next(self):
         """The clip that may go before older ones: the open one if a chunk of it is ready, or the
         one before it, which began to go when it was open and is not through. None if there is

@@ -2,8 +2,10 @@
 the whole file.
 """
 
+import ast
 import hashlib
 import json
+import pathlib
 from binascii import crc32
 
 import fakes
@@ -412,3 +414,20 @@ def test_the_medium_refuses_what_the_cloud_has_done(bench, file, monkeypatch):
     assert b.attempt().code == "storage_full" and opener.state["seen"]
     assert b.attempt() is None
     assert b.cloud.names().count("put_chunk") == TOTAL and len(b.cloud.keys) == 1
+
+
+def test_only_settings_that_ask_for_chunks_load_their_code():
+    """What the recorder's steady state holds in RAM does not grow for those that never chunk."""
+    names = ("chunked", "choice", "chunk_calls", "finalize", "stored", "api.chunks")
+    own = {f"device/transfer/{name}.py" for name in names} | {"device/api/chunks.py"}
+    root = pathlib.Path(__file__).parents[2]
+    found = []
+    for path in sorted((root / "device").rglob("*.py")):
+        if str(path.relative_to(root)) in own:
+            continue
+        for node in ast.parse(path.read_text()).body:  # of the module itself, not of a function
+            module = getattr(node, "module", None) or ""
+            words = [module, *(alias.name for alias in getattr(node, "names", []))]
+            if module.startswith("device") and any(w.endswith(names) for w in words):
+                found.append(str(path))
+    assert found == []

@@ -306,3 +306,19 @@ def test_a_broken_invariant_is_not_swallowed(bench):
     b = bench(create=[Fatal("storage_failed")])
     with pytest.raises(Fatal):
         b.run(10)
+
+
+def test_a_clip_too_long_for_the_link_lets_the_others_go(bench):
+    """Said with its reason, and looked at again ever more rarely; no byte of it is sent."""
+    b = bench(clips=0)
+    fakes.add_clip(b.store, 20_000)
+    fakes.add_clip(b.store, 16_000)
+    b.lane._strategy.rate_bytes_s = 10  # 67 minutes for the first one, 54 for the second
+    b.run(3600)
+    assert list(b.cloud.objects) == ["rec_2"] and b.lane.reason.code == "link_too_slow"
+    asked = b.cloud.names().count("upload_url")
+    assert 3 <= asked <= 12, asked
+    b.lane._strategy.rate_bytes_s = None  # another link is up
+    b.lane.look_again()
+    b.run(60)
+    assert b.lane.delivered == 2

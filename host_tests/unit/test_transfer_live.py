@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from binascii import crc32
 
 import fakes
@@ -10,6 +11,7 @@ from fake_chunks import ChunkCloud
 from test_transfer_lane import Link
 
 from device.api import chunks
+from device.codec import format_of
 from device.codec.wav import WavCodec
 from device.errors import Permanent, Transient
 from device.link.clock import Clock
@@ -373,6 +375,40 @@ def test_the_writer_settles_whole_frames_in_full_blocks_only(tmp_path):
     writer.sync()
     assert writer.settled_bytes == 12042, "the tail of a block is not settled by a sync"
     assert crc32(bytes(9 * 1500)) == writer.crc
+
+
+def test_what_is_settled_of_flac_survives_every_cut(tmp_path, time):
+    """Whatever a cut leaves of what came later, recovery keeps what may have been sent."""
+    from device.codec.flac import FlacEncoder
+    from device.store.writer import ClipWriter
+
+    chance = random.Random(5)
+    codec = FlacEncoder(RATE_HZ)
+    out = memoryview(bytearray(codec.max_encoded_bytes(BLOCK) + 96))
+    path = tmp_path / "a.flac"
+    writer = ClipWriter(fakes.Storage(tmp_path), str(path), RATE_HZ)
+    codec.begin()
+    writer.write_header(out[: codec.write_header(out)])
+    settled, cuts = 0, []
+    for _ in range(120):
+        pcm = chance.randbytes(2 * BLOCK)
+        size = codec.encode(memoryview(pcm), out)
+        if size:
+            writer.write(out[:size], BLOCK)
+        if writer.settled_bytes != settled:
+            settled = writer.settled_bytes
+            cuts.append((settled, path.stat().st_size))
+    data = path.read_bytes()
+    work = memoryview(bytearray(2304))
+    assert len(cuts) > 20
+    for settled, synced in cuts[::4]:
+        cut = tmp_path / "cut.flac"
+        cut.write_bytes(data[: chance.randrange(synced, len(data) + 1)])
+        with open(cut, "rb") as f:
+            good, _, _, _ = fakes.run(
+                format_of("flac", RATE_HZ).scan(f, cut.stat().st_size, work), time
+            )
+        assert good >= settled
 
 
 def test_whole_is_known_by_its_name():
