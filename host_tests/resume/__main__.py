@@ -3,7 +3,7 @@
     python -m host_tests.resume [--mb 16]
 
 Bytes are counted at the server's socket. Exits with 1 if a chunked clip sent more than one chunk
-again for a cut. About three minutes.
+again for a cut. Some minutes.
 """
 
 import argparse
