@@ -72,7 +72,7 @@ class Chunked:
         wanted = value["s"] + value["b"]
         if not value["s"]:
             # Under a second it may become nothing: then no recording is to be there.
-            wanted = max(wanted, 2 * clip.record["hz"] + _HEADER_ROOM_BYTES)
+            wanted = max(wanted, most_bytes_of_a_second(clip.record["hz"]))
         writer.tell_at_bytes = wanted
         return writer.settled_bytes >= wanted
 
@@ -197,6 +197,11 @@ class Chunked:
             return codec.format_of(clip.record["codec"], clip.record["hz"])
         except ValueError:
             raise Permanent("damaged", "codec " + clip.record["codec"])
+
+
+def most_bytes_of_a_second(rate_hz):
+    """So many bytes hold a second of audio, however little it could be packed."""
+    return 2 * rate_hz + _HEADER_ROOM_BYTES
 
 
 def _is_valid(value):

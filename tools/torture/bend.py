@@ -20,6 +20,7 @@ _FILE_MODULES = (
     "store.paths",
     "store.repair",
     "transfer.source",
+    "transfer.stored",
 )
 # Module -> lengths in ms of the sleeps that only look around.
 _POLLS = {
@@ -78,6 +79,11 @@ def install(settings_changes):
         module(name).gc = types.SimpleNamespace(collect=lambda: Hook.world.stall(costs.GC))
     module("capture.signal").measure = _measure
     _put_codec(module("codec"))
+    if settings_changes.get("upload.live"):
+        # The sized-block codec packs a second far tighter than PCM.
+        module("transfer.chunked").most_bytes_of_a_second = lambda rate_hz: (
+            blocks.HEADER_BYTES + 2 * rate_hz // blocks._SAMPLES_A_BYTE
+        )
     settings = module("config").defaults()
     settings.update(settings_changes)
     app.load_settings = lambda data, kept, limits: (dict(settings), [], None)

@@ -34,13 +34,13 @@ class Outcome:
         self.steps = place.counts["steps"]
 
 
-def run(forecast: weather.Weather) -> Outcome:
-    """One history."""
+def run(forecast: weather.Weather, in_chunks: bool = False) -> Outcome:
+    """One history. in_chunks holds for all runs of a process: the settings are bent in once."""
     global _is_bent
     if not _is_bent:
-        bend.install(world.SETTINGS)
+        bend.install(world.SETTINGS | (world.IN_CHUNKS if in_chunks else {}))
         _is_bent = True
-    place = world.World(forecast)
+    place = world.World(forecast, in_chunks)
     bend.Hook.world = place
     gc.disable()
     try:
@@ -156,6 +156,7 @@ def main(argv=None) -> int:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--weather", type=pathlib.Path)
     parser.add_argument("--journal", type=pathlib.Path, help="write all that happened to a file")
+    parser.add_argument("--chunks", action="store_true", help="clips go in chunks, live too")
     parser.add_argument("--until", nargs="+", metavar="NAME", help="stop at such a violation")
     options = parser.parse_args(argv)
     forecasts = (
@@ -165,7 +166,7 @@ def main(argv=None) -> int:
     )
     began, seeds, bad = time.perf_counter(), 0, 0
     for forecast in forecasts:
-        outcome = run(forecast)
+        outcome = run(forecast, options.chunks)
         seeds += 1
         bad += bool(outcome.violations)
         for violation in outcome.violations:
