@@ -27,7 +27,7 @@ class Both:
         self.model = CloudModel(seed)
         self.model.tokens[recorder.token] = "dev_model"
         self.model.verification_polls = polls
-        cloud.switches.verification_polls = polls
+        cloud.switches.verification_polls = cloud.switches.stitching_polls = polls
         self.recordings: list[tuple[str, str]] = [("rec_unknown", "rec_unknown")]
         self.urls: list[tuple[str, str, str]] = []  # at the cloud, at the model, content type
         self.said: list[str] = []
@@ -84,6 +84,20 @@ class Both:
             (answer.status, xml_code(answer.content) if answer.status >= 400 else ""),
         )
 
+    def chunk_url(self, number: int, chunk: int, content_type: str):
+        paths = [f"/recordings/{rid}/chunks/{chunk}/upload-url" for rid in self.recordings[number]]
+        real, model = self.post(paths, json.dumps({"content_type": content_type}).encode())
+        if "upload_url" in real:
+            self.urls.append((real["upload_url"], model["upload_url"], content_type))
+
+    def finalize(self, number: int, body: bytes):
+        ids = self.recordings[number]
+        real, model = self.post([f"/recordings/{rid}/finalize" for rid in ids], body)
+        if "chunks_received" in real:
+            names = ("status", "chunks_received")
+            assert [real[n] for n in names] == [model[n] for n in names], self.said
+            assert (real["id"], model["id"]) == ids
+
     def complete(self, number: int, body: bytes):
         ids = self.recordings[number]
         real, model = self.post([f"/recordings/{rid}/upload-complete" for rid in ids], body)
@@ -98,16 +112,26 @@ def bent(url: str) -> str:
 
 
 def one_request(draw: random.Random, both: Both) -> None:
-    kind = draw.choice(("create", "url", "url", "put", "put", "complete", "complete", "beat"))
+    kinds = ("create", "url", "url", "put", "put", "complete", "complete", "beat")
+    kind = draw.choice((*kinds, "chunk", "chunk", "finalize"))
     number = draw.randrange(len(both.recordings))
     if kind == "create":
-        body = draw.choice((b'{"metadata":{"clip":1}}', b"{}", b"[1]", b"no", b'{"metadata":7}'))
+        good = (b'{"metadata":{"clip":1}}', b"{}", b'{"streaming":true}')
+        body = draw.choice((*good, b"[1]", b"no", b'{"metadata":7}'))
         both.create(body, draw.choice((None, "key-1", "key-2", "key-3")))
     elif kind == "url":
         content_type = draw.choice(("audio/flac", "audio/wav", "text/html"))
         wish = {"type": draw.choice(("audio", "audio", "smell")), "content_type": content_type}
         wish["file_size_bytes"] = draw.choice((40, 40, 0, -1, "many"))
         both.upload_url(number, json.dumps(wish).encode(), content_type)
+    elif kind == "chunk":
+        both.chunk_url(number, draw.choice((1, 1, 2, 3, 0)), draw.choice(("audio/flac", "x/y")))
+    elif kind == "finalize":
+        body = {"total_chunks": draw.choice((1, 1, 2, 0, "1")), "final_duration_ms": 5}
+        data = draw.choice((b"a" * 40, b"b" * 40, None))
+        if data is not None:
+            body["checksum_md5"] = hashlib.md5(data).hexdigest()
+        both.finalize(number, json.dumps(body).encode())
     elif kind == "put" and both.urls:
         url = draw.randrange(len(both.urls))
         data = draw.choice((b"a" * 40, b"b" * 40, b"short"))
@@ -129,6 +153,7 @@ def test_the_model_answers_as_the_cloud_does(cloud, recorder, seed):
     draw = random.Random(seed)
     both = Both(cloud, recorder, seed, polls=draw.choice((0, 0, 2)))
     both.create(b'{"metadata":{"clip":1}}', "key-1")
+    both.create(b'{"streaming":true}', "key-0")
     for _ in range(REQUESTS):
         one_request(draw, both)
     assert len(both.said) > REQUESTS // 2

@@ -14,6 +14,7 @@ _AUDIO_TYPES = (
 )  # fmt: skip
 _IDEMPOTENCY_LIFE_S = 24 * 3600
 _URL_LIFE_S = 3600
+_MOST_CHUNKS = 10_000
 
 
 class Answer:
@@ -161,7 +162,8 @@ class CloudModel:
             return Answer(400, code="invalid_request")
         if recording is None:
             return Answer(404, code="not_found")
-        if not parts[4].isdigit() or wish.get("content_type") not in _AUDIO_TYPES:
+        is_number = parts[4].isdigit() and 1 <= int(parts[4]) <= _MOST_CHUNKS
+        if not is_number or wish.get("content_type") not in _AUDIO_TYPES:
             return Answer(400, code="invalid_request")
         if recording.status != "streaming":
             return Answer(409, code="resource_already_exists")
@@ -171,8 +173,9 @@ class CloudModel:
 
     def _finalize(self, device, parts, headers, body, now_s):
         recording, said = self._find(device, parts), _object(body)
-        total = said.get("total_chunks") if said else None
-        if not isinstance(total, int) or not isinstance(said.get("final_duration_ms"), int):
+        said = said or {}
+        total, duration_ms = said.get("total_chunks"), said.get("final_duration_ms")
+        if not _is_count(total, _MOST_CHUNKS) or not _is_count(duration_ms):
             return Answer(400, code="invalid_request")
         if recording is None:
             return Answer(404, code="not_found")
@@ -277,6 +280,10 @@ def _object(body):
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _is_count(value, most=1 << 62):
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
 def _is_sha(text):
