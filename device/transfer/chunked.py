@@ -208,4 +208,5 @@ def _is_valid(value):
     for name in ("c", "b", "n", "s"):
         if not isinstance(value.get(name), int):
             return False
-    return isinstance(value.get("r"), str) and value["b"] > 0 and value["s"] >= 0
+    rid = value.get("r")
+    return isinstance(rid, str) and len(rid) <= 64 and value["b"] > 0 and value["s"] >= 0
