@@ -140,9 +140,8 @@ def _join(board, settings, faults, buffers, boot, log):
     recovery = Recovery(store, buffers.work, log, joints.work_came)
     backlog = Backlog(store, joints.epoch, recovery.pend)
     makers = (store, cloud, clock, system.device_id, store_id(secrets, random_bits), log)
-    joints.whole_file = strategy = WholeFile(*makers)
-    if settings["upload.strategy"] != "whole":
-        strategy = _join_chunks(makers, strategy, settings, joints)
+    joints.whole_file = WholeFile(*makers)
+    strategy = _strategy(makers, settings, joints)
     joints.lane = lane = Lane(
         store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log
     )
@@ -156,20 +155,19 @@ def _join(board, settings, faults, buffers, boot, log):
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     indicator = IndicatorTask(board.indicator, recorder, lane)
-    parts = {} if strategy is joints.whole_file else {"uploads": strategy.as_dict}
-    parts.update(
-        {
-            "recorder": recorder.as_dict,
-            "queue": queue_part(lane, backlog, recovery, http),
-            "link": link.as_dict,
-            "clock": clock.as_dict,
-            "storage": quota.as_dict,
-            "heartbeat": heartbeat.as_dict,
-            "settings": {"faults": faults} if faults else {"ok": True},
-            "indicator": indicator.shown,
-        }
-    )
-    status = Status(system, parts)
+    shown = {
+        "recorder": recorder.as_dict,
+        "queue": queue_part(lane, backlog, recovery, http),
+        "link": link.as_dict,
+        "clock": clock.as_dict,
+        "storage": quota.as_dict,
+        "heartbeat": heartbeat.as_dict,
+        "settings": {"faults": faults} if faults else {"ok": True},
+        "indicator": indicator.shown,
+    }
+    if strategy is not joints.whole_file:
+        shown["uploads"] = strategy.as_dict
+    status = Status(system, shown)
     people = People(board.button, board.console, recorder, lane, status)
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
     for name, run in (
@@ -187,8 +185,10 @@ def _join(board, settings, faults, buffers, boot, log):
     return supervisor
 
 
-def _join_chunks(makers, whole_file, settings, joints):
-    """The strategy that may send clips in chunks. makers: what WholeFile is made of."""
+def _strategy(makers, settings, joints):
+    """The lane's: whole files alone, or with chunks. makers: what WholeFile was made of."""
+    if settings["upload.strategy"] == "whole":
+        return joints.whole_file
     from device.transfer.choice import Strategies
     from device.transfer.chunk_calls import ChunkCalls
     from device.transfer.chunked import Chunked
@@ -197,11 +197,11 @@ def _join_chunks(makers, whole_file, settings, joints):
     chunk_bytes = settings["upload.chunk_kb"] * 1024
     is_live = settings["upload.live"]
     parts = (store, ChunkCalls(cloud), clock, device_id, store_name, chunk_bytes)
-    chunked = Chunked(*parts, whole_file.note_put, log)
+    chunked = Chunked(*parts, joints.whole_file.note_put, log)
     if is_live:
         store.follow = joints.work_came, chunk_bytes
     setting = settings["upload.strategy"]
-    return Strategies(store, whole_file, chunked, setting, is_live, joints.epoch, log)
+    return Strategies(store, joints.whole_file, chunked, setting, is_live, joints.epoch, log)
 
 
 def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):

@@ -148,8 +148,7 @@ class Strategies:
         self._begin_whole(clip)
 
     def _begin_whole(self, clip):
-        progress = self._chunked.progress(clip)
-        begin_anew(self._store, clip, WHOLE, progress["r"] if progress else "")
+        begin_anew(self._store, clip, WHOLE, self._chunked.progress(clip).get("r"))
         self._chunked.forget()
 
     def _change_over(self, clip, e):

@@ -51,18 +51,19 @@ class Chunked:
     def forget(self):
         """Read the progress of the next clip in hand anew."""
         self._number = 0
-        self._slots = self._value = None
+        self._slots = None
+        self._value = {}  # as above; empty: it was not begun
         self._is_saved = True
 
     def progress(self, clip):
-        """How far clip is, as above, or None if it was not begun. Raises DeviceError (medium)."""
+        """How far clip is, as above; empty if it was not begun. Raises DeviceError (medium)."""
         if clip.number != self._number:
             slots = clip.progress()
             try:
                 value = slots.read()
             except OSError as e:
                 raise medium_error(e, "progress")
-            self._value = value if value and _is_valid(value) else None
+            self._value = value if value and _is_valid(value) else {}
             self._number, self._slots, self._is_saved = clip.number, slots, True
         return self._value
 

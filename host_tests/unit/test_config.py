@@ -169,6 +169,14 @@ def test_a_clip_is_at_most_16_mb(rate_hz, most_s):
             assert faults[0].startswith("recording.clip_length_s: %d is not" % length_s)
 
 
+def test_live_upload_needs_chunks():
+    settings, faults = load({"upload": {"live": True}})
+    assert settings["upload.live"] is False
+    assert faults == ["upload.live: needs upload.strategy chunks or auto, which is whole"]
+    settings, faults = load({"upload": {"live": True, "strategy": "auto"}})
+    assert settings["upload.live"] is True and faults == []
+
+
 def test_the_cap_is_never_below_the_first_wait():
     settings, faults = load({"upload": {"retry_first_s": 3600, "retry_cap_s": 5}})
     assert settings["upload.retry_cap_s"] == 3600 and len(faults) == 1
