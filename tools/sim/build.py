@@ -20,7 +20,7 @@ SOURCE_FILES = ("boot.py", "main.py")
 PACKAGES = ("device", "rescue")
 # The unix port runs native code of its own machine only; elsewhere viper falls to its plain twin.
 HOST_ARCH = "x64"
-_RELEASE = pathlib.PurePath("device/hal/release.py")
+_RELEASE = pathlib.Path("device/hal/release.py")
 _BUILD_TIME = re.compile(r"^BUILD_UNIX_S = (\d+)$", re.MULTILINE)
 
 
@@ -73,11 +73,11 @@ def build(target: pathlib.Path, root: pathlib.Path = ROOT, arch: str = HOST_ARCH
 def _compile_package(
     sources: list[pathlib.Path], root: pathlib.Path, target: pathlib.Path, arch: str
 ) -> None:
-    shortened = shorten({path: (root / path).read_text() for path in sources})
+    shortened = shorten({path: stamped(root, path).decode() for path in sources})
     for path, text in shortened.items():
         short = target / path
         short.parent.mkdir(parents=True, exist_ok=True)
-        short.write_text(stamp(text) if path == _RELEASE else text)
+        short.write_text(text)
         compile_module(short, target / path.with_suffix(".mpy"), str(path), arch)
         short.unlink()  # a .py beside it would win over the .mpy
 
@@ -88,6 +88,12 @@ def build_time_s() -> int:
     if not (text.isascii() and text.isdigit()):
         raise BuildError(f"SOURCE_DATE_EPOCH is {text!r}: seconds since 1970 are expected.")
     return int(text)
+
+
+def stamped(root: pathlib.Path, path: pathlib.Path) -> bytes:
+    """A source file as it is built."""
+    text = (root / path).read_text()
+    return (stamp(text) if path == _RELEASE else text).encode()
 
 
 def stamp(text: str) -> str:
