@@ -110,4 +110,5 @@ def main(what, code, *rest):
     print(json.dumps(found))
 
 
-main(*sys.argv[1:])
+# The Node build has no sys.argv: WORDS stands in for it.
+main(*(globals().get("WORDS") or sys.argv[1:]))
