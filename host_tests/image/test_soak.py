@@ -19,7 +19,7 @@ def test_the_heap_holds_clip_after_clip(tmp_path, capsys):
         soak.show(made, CLIPS, APART)
     assert soak.judge(made, CLIPS, APART) == []
     assert [s.clip for s in made.samples][0] == 0 and len(made.samples) > CLIPS // 2
-    # And a heap that crumbles would be seen: here a KiB lost with each clip, by a thousand 8 bytes.
+    # A heap that crumbles would be seen: here by a KiB a clip, in a thousand clips by 8 bytes.
     leaking = copy.deepcopy(made)
     for sample in leaking.samples:
         sample.free_bytes -= 1024 * sample.clip
