@@ -39,33 +39,30 @@ def test_simulate_names_a_setting_that_the_recorder_would_refuse(simulate):
     assert "upload.strategy" in result.stderr and "whole, auto, chunks" in result.stderr
 
 
-@pytest.mark.timeout(180)
-def test_a_ten_minute_take_is_up_when_it_ends_but_for_one_chunk(bench):
-    """Sixty times as fast as life, so the link has a sixtieth of the time: what is still to go
-    when the take ends is counted in chunks, not in seconds.
+def test_a_take_goes_up_while_it_is_recorded(bench):
+    """That the last chunk follows the end within the time of one is held in virtual time
+    (unit/test_transfer_live.py): here the machine's speed would be judged.
     """
-    made = bench("micropython", 600, rate_limits=False)
+    made = bench("micropython", 120, rate_limits=False)
     made.equip(
-        recording={"clip_length_s": 300, "codec": "flac"},
-        upload={**LIVE, "chunk_kb": 256},
+        recording={"clip_length_s": 60},
+        upload=LIVE,
         log={"level": "debug"},
-        speed=60,
+        speed=20,
         driver_ms=600_000,
     )
     made.board.start()
-    made.record_all(100)
-    made.wait_delivered(60)
+    made.wait_status(lambda status: status["clock"]["unix_s"] is not None)
+    made.record_all()
+    made.wait_delivered()
     proofs, missing = made.prove()
-    assert missing == 0 and [p.chunks > 15 for p in proofs] == [True, True]
+    assert missing == 0 and [p.chunks > 5 for p in proofs] == [True, True]
     said = made.board.serial()
     for p in proofs:
-        end = said.index(f"clip closed clip={p.number} ")
-        chunk = rf"chunk confirmed clip={p.number} chunk=(\d+)"
-        confirmed = [int(number) for number in re.findall(chunk, said)]
-        assert confirmed == list(range(1, p.chunks + 1)), "in order, each once"
-        # One that was on its way when the take ended, and the rest.
-        assert len(re.findall(chunk, said[end:])) <= 2
-    assert len(of_route(made, "create")) == 2
+        confirmed = re.findall(rf"chunk confirmed clip={p.number} chunk=(\d+)", said)
+        assert confirmed == [str(n + 1) for n in range(p.chunks)], "in order, each once"
+    assert said.index("chunk confirmed clip=1 chunk=1 ") < said.index("clip closed clip=1 ")
+    assert len(of_route(made, "create")) == 2 and len(puts(made)) == sum(p.chunks for p in proofs)
 
 
 def test_a_cloud_without_chunks_gets_whole_files_and_nothing_is_lost(bench, engine):
