@@ -99,6 +99,7 @@ def _join(board, settings, faults, buffers, boot, log):
     from device.link.clock import Clock
     from device.link.link import Link
     from device.link.timekeeper import TimeKeeper
+    from device.power.resets import Resets
     from device.queue.backlog import Backlog
     from device.queue.waits import Waits
     from device.store.medium import Quota
@@ -117,6 +118,7 @@ def _join(board, settings, faults, buffers, boot, log):
     system, secrets = board.system, board.secrets
     random_bits = seeded_bits(system.device_id, boot)
     clock = Clock(board.clock, boot, log)
+    resets = Resets(system, secrets, clock, log)
     store = ClipStore(board.storage, secrets)
     store.prepare()
     state_path = board.storage.root + "/state/"
@@ -153,6 +155,8 @@ def _join(board, settings, faults, buffers, boot, log):
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     indicator = IndicatorTask(board.indicator, recorder, lane)
+    parts = (recorder, lane, link, heartbeat, recovery, indicator, resets)
+    joints.keeper = keeper = keeper_of(board, settings, parts, clock, log)
     status = Status(
         system,
         {
@@ -164,12 +168,17 @@ def _join(board, settings, faults, buffers, boot, log):
             "heartbeat": heartbeat.as_dict,
             "settings": {"faults": faults} if faults else {"ok": True},
             "indicator": indicator.shown,
+            "battery": keeper.battery_as_dict,
+            "power": keeper.as_dict,
+            "resets": resets.as_dict,
         },
     )
     people = People(board.button, board.console, recorder, lane, status)
+    people.on_touch = keeper.touched
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
     for name, run in (
         ("recorder", recorder.run),
+        ("power", keeper.run),
         ("button", people.run_button),
         ("console", people.run_console),
         ("recovery", recovery.run),
@@ -181,6 +190,28 @@ def _join(board, settings, faults, buffers, boot, log):
     ):
         supervisor.add(name, run)
     return supervisor
+
+
+def keeper_of(board, settings, parts, clock, log):
+    """The keeper of battery, radio and sleep. A board that always listens has no port to sleep."""
+    from device.power.gate import Gate
+    from device.power.keeper import Keeper
+
+    hysteresis_pct = settings["battery.hysteresis_pct"]
+    gates = [
+        Gate(settings["battery." + name], hysteresis_pct)
+        for name in ("stop_recording_pct", "stop_sending_pct")
+    ]
+    saves, mode = settings["power.save"], settings["recording.mode"]
+    keeper_settings = {
+        "saves": saves,
+        "is_scheduled": bool(settings["schedule.windows"]) and mode in ("schedule", "activity"),
+        "watchdog_ms": settings["watchdog.limit_s"] * 1000,
+    }
+    may_sleep = saves and board.battery.percent() is not None
+    may_sleep = may_sleep and (mode == "button" or keeper_settings["is_scheduled"])
+    sleep = board.open_sleep() if may_sleep else None
+    return Keeper(board.battery, sleep, gates, parts, clock, keeper_settings, log)
 
 
 def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):

@@ -13,6 +13,7 @@ class Joints:
         self.lane = None
         self.timekeeper = None
         self.http = None
+        self.keeper = None
 
     def epoch(self):
         """The binding that new clips are made under."""
@@ -24,8 +25,9 @@ class Joints:
             self.lane.link_returned()
         else:
             self.http.close()
-            self.lane.notify()
+            self.lane.link_lost()
 
     def work_came(self):
         """A clip is closed or repaired, or the time became known."""
         self.lane.notify()
+        self.keeper.notify()

@@ -13,6 +13,7 @@ from device.reasons import RECORDER, Reason, is_reason
 
 _CHECK_MS = const(5_000)
 _RESUME_MS = const(10_000)  # how often a mode that begins by itself tries again after a failure
+_LONG_MS = const(86_400_000)
 _DEAF_MS = const(10_000)  # a microphone without a block for so long has failed
 
 
@@ -37,6 +38,8 @@ class Recorder:
         self._wanted = self._by_itself
         self._change = asyncio.Event()
         self._skip_left = 0
+        self._denied = None  # a reason that forbids every take
+        self._is_listening = False
         self.reason = Reason(RECORDER, "idle", clock.uptime_ms)
 
     def toggle(self):
@@ -48,6 +51,29 @@ class Recorder:
         self._change.set()
         self._ring.wake()
 
+    def deny(self, code):
+        """Forbid every take, for the reason code; None: they may begin again."""
+        self._denied = code
+        if code is None:
+            self.reason.set("idle")
+        self._change.set()
+        self._ring.wake()
+
+    def rests_ms(self):
+        """For how long nothing is recorded unless somebody presses: ms, 0: it may be now."""
+        if self._is_listening:
+            return 0
+        if not self._wanted or self._denied:
+            return _LONG_MS
+        if not self._schedule:
+            return 0
+        unix_s = self._clock.unix_s()
+        if unix_s is None:
+            return _LONG_MS
+        if self._schedule.is_inside(unix_s):
+            return 0
+        return self._schedule.next_change_s(unix_s) * 1000
+
     def is_recording(self):
         return self._take.is_open
 
@@ -58,6 +84,7 @@ class Recorder:
             if not self._is_permitted():
                 await self._wait_for_change(_CHECK_MS)
                 continue
+            self._is_listening = True
             try:
                 await self._listen(check_in)
             except (DeviceError, MemoryError) as e:
@@ -67,9 +94,16 @@ class Recorder:
                 if not self._by_itself:
                     self._wanted = False
                 await self._wait_for_change(_RESUME_MS)
+            finally:
+                self._is_listening = False
 
     def _is_permitted(self):
         """True if a take may run now; else the reason says why not (a failure's stays)."""
+        if self._denied:
+            if not self._by_itself:
+                self._wanted = False
+            self.reason.set(self._denied)
+            return False
         if self._wanted and self._schedule:
             unix_s = self._clock.unix_s()
             if unix_s is None:

@@ -46,6 +46,7 @@ class Clock:
         self._sync_uncertainty_ms = 0
         self._reference = None  # (uptime, Unix, uncertainty) that the drift is measured from
         self._kept_up_ms = 0
+        self._slept_ms = 0  # of doubt, by sleeps since the last witness
         self.drift_ppb = None  # how much faster than the ticks time passes; None: not measured
         self.on_set = None  # called when the time becomes known or steps
 
@@ -91,7 +92,13 @@ class Clock:
 
     def _uncertainty_at(self, up_ms):
         ppm = _DRIFT_UNMEASURED_PPM if self.drift_ppb is None else _DRIFT_MEASURED_PPM
-        return self._sync_uncertainty_ms + abs(up_ms - self._sync_up_ms) * ppm // 1_000_000
+        awake_ms = abs(up_ms - self._sync_up_ms) * ppm // 1_000_000
+        return self._sync_uncertainty_ms + self._slept_ms + awake_ms
+
+    def slept(self, duration_ms, ppm):
+        """The board slept, and another oscillator moved the ticks on: off by up to ppm."""
+        self._slept_ms += -(-duration_ms * ppm // 1_000_000)
+        self._reference = None  # such ticks say nothing about the crystal
 
     def witness(self, unix_ms, uncertainty_ms, source):
         """Take a statement about the present. Refused if it cannot be true or says less than
@@ -114,6 +121,7 @@ class Clock:
         self._offset_ms = unix_ms - up_ms
         self._sync_up_ms = up_ms
         self._sync_uncertainty_ms = uncertainty_ms
+        self._slept_ms = 0
         is_step = step_ms is None or abs(step_ms) >= _STEP_MS
         if is_step or up_ms - self._kept_up_ms >= _KEEP_MS:
             self._keep_offset(up_ms)

@@ -57,6 +57,12 @@ class SimHal:
     def system(self):
         return parts.System("sim-0001", "power_on")
 
+    def sleep(self, button):
+        """Nobody calls: the loop's console is what would, and it is checked in test_control."""
+        from device.hal.sim.sleep import Sleep
+
+        return Sleep(lambda: False, lambda name, **values: None)
+
 
 class Esp32Hal:
     """Makes each port of hal/esp32/ over a faked chip (host_tests/hal/fakes)."""
@@ -152,6 +158,11 @@ class Esp32Hal:
         from device.hal.esp32.system import System
 
         return System()
+
+    def sleep(self, button):
+        from device.hal.esp32.sleep import Sleep
+
+        return Sleep(button, None, None)
 
 
 HALS = {"sim": SimHal, "esp32": Esp32Hal}

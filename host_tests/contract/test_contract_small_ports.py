@@ -116,6 +116,7 @@ def test_battery(hal):
     battery = hal.battery()
     assert battery.percent() is None or 0 <= battery.percent() <= 100
     assert battery.is_charging() in (True, False)
+    assert battery.voltage_mv() is None or 2000 < battery.voltage_mv() < 5000
 
 
 def test_button_each_press_once_and_one_is_remembered(hal):
@@ -154,8 +155,22 @@ def test_watchdog_and_system(hal):
     assert events == [("watchdog", {"limit_ms": 60_000}), ("fed", {})]
     system = hal.system()
     assert system.device_id and system.firmware_version and system.reset_cause() == "power_on"
+    assert system.reset_reason() == ""
     with pytest.raises(SystemExit):
         system.reset()
+
+
+def test_a_sleep_ends_by_time_and_the_ticks_have_gone_on(hal):
+    sleep = hal.sleep(hal.button())
+    assert "time" in sleep.wakes_by and "button" in sleep.wakes_by
+    assert 0 <= sleep.drift_ppm < 50_000
+    assert sleep.light(60) == "time"
+    assert sleep.wake_cause() in ("time", "other")
+
+
+def test_deep_sleep_does_not_return(hal):
+    with pytest.raises(SystemExit):
+        hal.sleep(hal.button()).deep(1000)
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,15 @@ _POLLS = {
     "supervisor.indicator": ("_LOOK_MS",),
     "supervisor.supervisor": ("_FEED_MS",),
     "supervisor.heartbeat": ("_CHECK_MS",),
-    "link.link": ("_WATCH_MS", 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000,
-                  300_000),
+    "link.link": ("_WATCH_MS",),
 }  # fmt: skip
-_POLL_WAITS = ("transfer.lane", "store.recovery", "link.timekeeper")
+_POLL_WAITS = (
+    "transfer.lane",
+    "store.recovery",
+    "link.timekeeper",
+    "link.link",
+    "power.keeper",
+)
 _MARKS = (32768 - 900, 32768 + 900, 1000, 20, 0)  # of a voice: span, energy
 
 
@@ -88,6 +93,7 @@ def install(settings_changes):
 
 _ALL = (
     "joints", "errors", "http.client", "link.clock", "link.link", "link.timekeeper", "link.ntp",
+    "power.gate", "power.keeper", "power.resets",
     "queue.backlog", "queue.waits", "store.medium", "store.recovery", "store.repair",
     "store.slots", "store.store", "supervisor.heartbeat", "supervisor.indicator",
     "supervisor.people", "supervisor.status", "supervisor.supervisor", "transfer.cloud",

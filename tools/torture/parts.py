@@ -166,6 +166,9 @@ class Battery:
     def percent(self):
         return 80
 
+    def voltage_mv(self):
+        return 3900
+
     def is_charging(self):
         return False
 
@@ -219,7 +222,10 @@ class System:
     def reset_cause(self):
         return self._cause
 
-    def reset(self):
+    def reset_reason(self):
+        return ""
+
+    def reset(self, reason=""):
         raise AssertionError("the harness resets")
 
     def log_sink(self, text):
@@ -252,6 +258,9 @@ class Board:
 
     limits = {}
     faults: list = []
+
+    def open_sleep(self):
+        return None
 
     def __init__(self, world, cause):
         self.microphone = world.microphone

@@ -16,6 +16,11 @@ from device.hal.sim.secrets import Secrets
 class Board:
     """The ports by name; see device/hal/ports.py."""
 
+    def open_sleep(self):
+        from device.hal.sim.sleep import Sleep
+
+        return Sleep(self.console.has_input, self.console.event)
+
 
 def _folder():
     """Where the virtual hardware lies: beside the program, or apart from its file system."""
@@ -72,7 +77,7 @@ def build():
     board.button = button = Button()
     board.indicator = Indicator(event)
     board.watchdog = Watchdog(event)
-    board.system = System(spec["device_id"], spec.get("cause", "power_on"))
+    board.system = System(spec["device_id"], spec.get("cause", "power_on"), folder + "/rtc_memory")
 
     def set_battery(command):
         battery.level_pct = command.get("percent", battery.level_pct)

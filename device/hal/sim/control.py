@@ -6,6 +6,7 @@ commands.
 """
 
 import json
+import select
 import socket
 import sys
 
@@ -74,6 +75,14 @@ class Console:
             if not data:
                 return b""
             self._rest += data
+
+    def has_input(self):
+        """True if somebody has written to the board. Never waits."""
+        if self._socket is None:
+            return self._address is not None  # it still has to connect
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def reply(self, command, answer):
         self._send({"answer": command.get("id"), "value": answer})

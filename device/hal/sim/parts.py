@@ -3,6 +3,7 @@ steered.
 """
 
 import asyncio
+import os
 import sys
 import time
 
@@ -88,6 +89,9 @@ class Battery:
     def percent(self):
         return self.level_pct
 
+    def voltage_mv(self):
+        return None if self.level_pct is None else 3300 + 9 * self.level_pct
+
     def is_charging(self):
         return self.charging
 
@@ -132,16 +136,35 @@ class Watchdog:
 
 
 class System:
+    """memory: path of the file that stands for RTC memory, or None: it forgets."""
+
     firmware_version = FIRMWARE_VERSION
 
-    def __init__(self, device_id, cause):
+    def __init__(self, device_id, cause, memory=None):
         self.device_id = device_id
         self._cause = cause
+        self._memory = memory
+        self._reason = self._recall() if memory else ""
+
+    def _recall(self):
+        try:
+            with open(self._memory) as f:
+                reason = f.read()
+            os.remove(self._memory)
+        except OSError:
+            return ""
+        return reason if self._cause == "reset" else ""
 
     def reset_cause(self):
         return self._cause
 
-    def reset(self):
+    def reset_reason(self):
+        return self._reason
+
+    def reset(self, reason=""):
+        if self._memory and reason:
+            with open(self._memory, "w") as f:
+                f.write(reason)
         sys.exit(3)  # the simulator starts the board again
 
     def log_sink(self, text):
