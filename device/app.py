@@ -155,8 +155,8 @@ def _join(board, settings, faults, buffers, boot, log):
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     indicator = IndicatorTask(board.indicator, recorder, lane)
-    parts = (recorder, lane, link, heartbeat, recovery, indicator, resets)
-    joints.keeper = keeper = keeper_of(board, settings, parts, clock, log)
+    parts = (recorder, lane, link, heartbeat, recovery, indicator)
+    joints.keeper = keeper = keeper_of(board, settings, parts, resets, clock, log)
     status = Status(
         system,
         {
@@ -192,26 +192,23 @@ def _join(board, settings, faults, buffers, boot, log):
     return supervisor
 
 
-def keeper_of(board, settings, parts, clock, log):
-    """The keeper of battery, radio and sleep. A board that always listens has no port to sleep."""
+def keeper_of(board, settings, parts, resets, clock, log):
+    """The keeper of the battery, with a saver where there is a battery to save."""
     from device.power.gate import Gate
     from device.power.keeper import Keeper
 
-    hysteresis_pct = settings["battery.hysteresis_pct"]
-    gates = [
-        Gate(settings["battery." + name], hysteresis_pct)
-        for name in ("stop_recording_pct", "stop_sending_pct")
-    ]
-    saves, mode = settings["power.save"], settings["recording.mode"]
-    keeper_settings = {
-        "saves": saves,
-        "is_scheduled": bool(settings["schedule.windows"]) and mode in ("schedule", "activity"),
-        "watchdog_ms": settings["watchdog.limit_s"] * 1000,
-    }
-    may_sleep = saves and board.battery.percent() is not None
-    may_sleep = may_sleep and (mode == "button" or keeper_settings["is_scheduled"])
-    sleep = board.open_sleep() if may_sleep else None
-    return Keeper(board.battery, sleep, gates, parts, clock, keeper_settings, log)
+    names = ("battery.stop_recording_pct", "battery.stop_sending_pct")
+    gates = [Gate(settings[name], settings["battery.hysteresis_pct"]) for name in names]
+    saver = None
+    if settings["power.save"] and board.battery.percent() is not None:
+        from device.power.saver import Saver
+
+        mode, watchdog_ms = settings["recording.mode"], settings["watchdog.limit_s"] * 1000
+        is_scheduled = bool(settings["schedule.windows"]) and mode in ("schedule", "activity")
+        # A board that always listens has nothing to sleep for.
+        port = board.open_sleep() if mode == "button" or is_scheduled else None
+        saver = Saver(port, parts, clock, watchdog_ms, is_scheduled)
+    return Keeper(board.battery, gates, *parts[:3], resets, saver, clock, log)
 
 
 def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):

@@ -46,7 +46,8 @@ class Clock:
         self._sync_uncertainty_ms = 0
         self._reference = None  # (uptime, Unix, uncertainty) that the drift is measured from
         self._kept_up_ms = 0
-        self._slept_ms = 0  # of doubt, by sleeps since the last witness
+        self._slept_ms = 0  # doubt that sleeps brought since the last witness
+        self._slept_before_ms = 0  # and before it
         self.drift_ppb = None  # how much faster than the ticks time passes; None: not measured
         self.on_set = None  # called when the time becomes known or steps
 
@@ -92,8 +93,9 @@ class Clock:
 
     def _uncertainty_at(self, up_ms):
         ppm = _DRIFT_UNMEASURED_PPM if self.drift_ppb is None else _DRIFT_MEASURED_PPM
+        slept_ms = self._slept_ms if up_ms >= self._sync_up_ms else self._slept_before_ms
         awake_ms = abs(up_ms - self._sync_up_ms) * ppm // 1_000_000
-        return self._sync_uncertainty_ms + self._slept_ms + awake_ms
+        return self._sync_uncertainty_ms + slept_ms + awake_ms
 
     def slept(self, duration_ms, ppm):
         """The board slept, and another oscillator moved the ticks on: off by up to ppm."""
@@ -121,6 +123,7 @@ class Clock:
         self._offset_ms = unix_ms - up_ms
         self._sync_up_ms = up_ms
         self._sync_uncertainty_ms = uncertainty_ms
+        self._slept_before_ms += self._slept_ms
         self._slept_ms = 0
         is_step = step_ms is None or abs(step_ms) >= _STEP_MS
         if is_step or up_ms - self._kept_up_ms >= _KEEP_MS:
@@ -177,18 +180,20 @@ class Clock:
         """(Unix ms, uncertainty in ms) of a clip's first sample; None if its boot never knew.
 
         The best of now wins over what was known at the time: a late or better witness corrects
-        all clips that were not created in the cloud yet.
+        all clips that were not created in the cloud yet. After a sleep the clip's own may be
+        better: between it and the witness the ticks were not the crystal's.
         """
         boot, up_ms = record["boot"], record["up"]
         if boot == self._boot and self._offset_ms is not None:
-            return self._unix_at(up_ms), self._uncertainty_at(up_ms)
+            return _better(record, self._unix_at(up_ms), self._uncertainty_at(up_ms))
         entry = self._boots.get(str(boot), ())
         if is_entry(entry):
             offset_ms, sync_up_ms, drift_ppb, uncertainty_ms = entry
             since_ms = up_ms - sync_up_ms
             ppm = _DRIFT_MEASURED_PPM if drift_ppb else _DRIFT_UNMEASURED_PPM
             uncertainty_ms += abs(since_ms) * ppm // 1_000_000
-            return offset_ms + up_ms + drift_ppb * since_ms // 1_000_000_000, uncertainty_ms
+            start_ms = offset_ms + up_ms + drift_ppb * since_ms // 1_000_000_000
+            return _better(record, start_ms, uncertainty_ms)
         start, doubt = record.get("start"), record.get("doubt")
         if isinstance(start, int):
             return start, doubt if isinstance(doubt, int) else 1_500
@@ -206,7 +211,7 @@ class Clock:
             self._offset_ms,
             self._sync_up_ms,
             self.drift_ppb or 0,
-            self._sync_uncertainty_ms,
+            self._sync_uncertainty_ms + self._slept_before_ms,
         ]
         while len(self._boots) > _BOOTS_KEPT:
             del self._boots[str(min(int(boot) for boot in self._boots))]
@@ -225,6 +230,15 @@ class Clock:
             "uptime_s": self.uptime_ms() // 1000,
             "boot": self._boot,
         }
+
+
+def _better(record, start_ms, doubt_ms):
+    """(start, doubt) as computed, or the record's own where it agrees and is less in doubt."""
+    own_ms, own_doubt_ms = record.get("start"), record.get("doubt")
+    if isinstance(own_ms, int) and isinstance(own_doubt_ms, int):
+        if own_doubt_ms < doubt_ms and abs(own_ms - start_ms) <= doubt_ms + own_doubt_ms:
+            return own_ms, own_doubt_ms
+    return start_ms, doubt_ms
 
 
 def is_entry(entry):

@@ -45,10 +45,10 @@ class Heartbeat:
                 await self._beat()
 
     def rests_ms(self):
-        """How long until a beat is due, however the link is."""
+        """How long until a beat is due, however the link is; below 0: overdue for so long."""
         if not self.interval_ms or not self._cloud.has_token():
             return 86_400_000
-        return max(0, self._next_up_ms - self._clock.uptime_ms())
+        return self._next_up_ms - self._clock.uptime_ms()
 
     def _is_due(self):
         if not self._link.is_up() or self._lane.in_hand or not self._cloud.has_token():

@@ -93,7 +93,7 @@ def install(settings_changes):
 
 _ALL = (
     "joints", "errors", "http.client", "link.clock", "link.link", "link.timekeeper", "link.ntp",
-    "power.gate", "power.keeper", "power.resets",
+    "power.gate", "power.keeper", "power.resets", "power.saver",
     "queue.backlog", "queue.waits", "store.medium", "store.recovery", "store.repair",
     "store.slots", "store.store", "supervisor.heartbeat", "supervisor.indicator",
     "supervisor.people", "supervisor.status", "supervisor.supervisor", "transfer.cloud",

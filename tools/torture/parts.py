@@ -260,7 +260,7 @@ class Board:
     faults: list = []
 
     def open_sleep(self):
-        return None
+        return self._sleep
 
     def __init__(self, world, cause):
         self.microphone = world.microphone
@@ -270,6 +270,7 @@ class Board:
         self.clock = world.clock
         self.secrets = world.secrets
         self.battery = Battery()
+        self._sleep = world.sleep
         self.button = Button()
         self.console = Console()
         self.indicator = Indicator()

@@ -85,6 +85,7 @@ class World:
         for path, data in _FOREIGN.items():
             self.medium.put(path, data)
         self.board = None
+        self.sleep = None  # a sleep port: a board that can be put to sleep
         self.deadlines = None
         self.cut_in_steps = None
         self.pending_cut = None
