@@ -11,6 +11,7 @@ import random
 from device import codec as codecs
 from device.capture.ring import BlockRing
 from device.compat import const, forget_module
+from device.errors import NeedsOperator
 from device.log import LEVEL_NAMES, Log
 
 _WORK_BYTES = const(2304)  # the largest FLAC frame and the header behind it
@@ -125,6 +126,12 @@ def _join(board, settings, faults, buffers, boot, log):
     clock.attach(Slots("boots2", state_path + "boots"))
     clock.witness_rtc(system.reset_cause())
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
+    try:
+        # FAT may count its clusters for a minute, once after it was mounted (ff.c, f_getfree):
+        # now, before the watchdog runs (docs/watchdog.md).
+        quota.refresh()
+    except NeedsOperator:
+        pass  # whoever records or sends meets it again, and says so
     joints = Joints(secrets)
     joints.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
     cloud = Cloud(http, settings["cloud.api_url"], secrets, clock)

@@ -197,7 +197,7 @@ ROWS = (
         "on battery: the radio is off while nothing is to be sent, and the board sleeps between "
         "takes; the light is dark then, a press wakes it",
     ),
-    ("watchdog.limit_s", "int", 60, (10, 600), "s", "reset if the tasks are silent for so long"),
+    ("watchdog.limit_s", "int", 60, (30, 600), "s", "reset if the tasks are silent for so long"),
     (
         "log.level",
         "choice",

@@ -48,6 +48,10 @@ class Week:
         return 100 * self.spent_ms[state] / sum(self.spent_ms.values())
 
 
+def from_json(text: str) -> Week:
+    return Week(**json.loads(text))
+
+
 class Sleep:
     """The sleep port: the world goes on, the ticks a little wrong, until somebody presses."""
 
