@@ -124,7 +124,8 @@ def _join(board, settings, faults, buffers, boot, log):
     store.prepare()
     state_path = board.storage.root + "/state/"
     clock.attach(Slots("boots2", state_path + "boots"))
-    clock.witness_rtc(system.reset_cause())
+    saves = settings["power.save"] and board.battery.percent() is not None
+    clock.witness_rtc(system.reset_cause(), saves)
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
     try:
         # FAT may count its clusters for a minute, once after it was mounted (ff.c, f_getfree):
@@ -163,7 +164,7 @@ def _join(board, settings, faults, buffers, boot, log):
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     indicator = IndicatorTask(board.indicator, recorder, lane)
     parts = (recorder, lane, link, heartbeat, recovery, indicator)
-    joints.keeper = keeper = keeper_of(board, settings, parts, resets, clock, log)
+    joints.keeper = keeper = keeper_of(board, settings, saves, parts, resets, clock, log)
     status = Status(
         system,
         {
@@ -199,7 +200,7 @@ def _join(board, settings, faults, buffers, boot, log):
     return supervisor
 
 
-def keeper_of(board, settings, parts, resets, clock, log):
+def keeper_of(board, settings, saves, parts, resets, clock, log):
     """The keeper of the battery, with a saver where there is a battery to save."""
     from device.power.gate import Gate
     from device.power.keeper import Keeper
@@ -207,7 +208,7 @@ def keeper_of(board, settings, parts, resets, clock, log):
     names = ("battery.stop_recording_pct", "battery.stop_sending_pct")
     gates = [Gate(settings[name], settings["battery.hysteresis_pct"]) for name in names]
     saver = None
-    if settings["power.save"] and board.battery.percent() is not None:
+    if saves:
         from device.power.saver import Saver
 
         mode, watchdog_ms = settings["recording.mode"], settings["watchdog.limit_s"] * 1000

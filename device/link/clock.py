@@ -26,6 +26,7 @@ _DRIFT_MEASURED_PPM = const(20)
 _DRIFT_LIMIT_PPB = const(200_000)  # beyond it a witness was wrong, not the crystal
 _DRIFT_OVER_MS = const(3_600_000)  # measured over at least an hour
 _RTC_UNCERTAINTY_MS = const(5_000)
+_RTC_SLEPT_PCT = const(1)  # of the time since a witness, if it went on through sleeps
 
 
 class Clock:
@@ -160,21 +161,31 @@ class Clock:
         if unix_s is not None:
             self.witness(unix_s * 1000 + 500, 1_500, "date")
 
-    def witness_rtc(self, reset_cause):
-        """After a reset that the board's own clock outlived, it is a witness to some seconds."""
+    def witness_rtc(self, reset_cause, may_have_slept=False):
+        """After a reset that the board's own clock outlived, it is a witness to some seconds; to
+        more of them where the board sleeps.
+        """
         if reset_cause not in ("reset", "watchdog"):
             return  # without power it began anew; what it does in deep sleep depends on the board
         unix_s = self._port.rtc_unix_s()
-        if unix_s is not None and unix_s >= self.not_before_s():
-            self.witness(unix_s * 1000 + 500, _RTC_UNCERTAINTY_MS, "rtc")
+        known_ms, doubt_ms = self._last_known()
+        if unix_s is not None and unix_s >= known_ms // 1000:
+            uncertainty_ms = _RTC_UNCERTAINTY_MS
+            if may_have_slept:
+                uncertainty_ms += doubt_ms + (unix_s * 1000 - known_ms) * _RTC_SLEPT_PCT // 100
+            self.witness(unix_s * 1000 + 500, uncertainty_ms, "rtc")
 
     def not_before_s(self):
         """Unix seconds that have passed for certain: the firmware's build, or a known time."""
-        latest_ms = self._port.build_unix_s * 1000
+        return self._last_known()[0] // 1000
+
+    def _last_known(self):
+        """(Unix ms, uncertainty in ms) of the latest time that was kept: a floor."""
+        latest = self._port.build_unix_s * 1000, 0
         for entry in self._boots.values():
             if is_entry(entry):
-                latest_ms = max(latest_ms, entry[0] + entry[1])
-        return latest_ms // 1000
+                latest = max(latest, (entry[0] + entry[1], entry[3]))
+        return latest
 
     def start_of(self, record):
         """(Unix ms, uncertainty in ms) of a clip's first sample; None if its boot never knew.

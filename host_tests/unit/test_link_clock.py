@@ -357,3 +357,17 @@ def test_the_doubt_of_sleeps_outlives_a_reboot(time, tmp_path):
     assert again.start_of(own) == (T0_MS + 1000, 30)
     start_ms, doubt_ms = again.start_of(clip(1, 1000))
     assert abs(start_ms - (T0_MS + 1000)) <= doubt_ms
+
+
+def test_a_clock_that_went_on_through_sleeps_is_a_worse_witness(time, tmp_path):
+    make(boot=1, folder=tmp_path).witness(T0_MS, 20, "ntp")
+    # Three resets, an hour apart each: the doubt of one is not forgotten by the next.
+    for boot, most_ms in ((2, 41_020), (3, 82_015), (4, 123_010)):
+        clock = make(boot=boot, folder=tmp_path)
+        clock._port.rtc_unix_s = lambda boot=boot: fakes.T0 + 3600 * (boot - 1)
+        clock.witness_rtc("watchdog", may_have_slept=True)
+        assert abs(clock.uncertainty_ms - most_ms) < 50
+    clock = make(boot=5, folder=tmp_path)
+    clock._port.rtc_unix_s = lambda: fakes.T0 + 4 * 3600
+    clock.witness_rtc("watchdog")
+    assert clock.uncertainty_ms == 5_000, "a board that never sleeps"
