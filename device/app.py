@@ -216,7 +216,8 @@ def keeper_of(board, settings, saves, parts, resets, clock, log):
         # A board that always listens has nothing to sleep for.
         port = board.open_sleep() if mode == "button" or is_scheduled else None
         saver = Saver(port, parts, clock, watchdog_ms, is_scheduled)
-    return Keeper(board.battery, gates, *parts[:3], resets, saver, clock, log)
+    recorder, lane, link = parts[:3]
+    return Keeper(board.battery, gates, recorder, lane, link, resets, saver, clock, log)
 
 
 def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):

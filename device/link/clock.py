@@ -99,9 +99,13 @@ class Clock:
         return self._sync_uncertainty_ms + slept_ms + awake_ms
 
     def slept(self, duration_ms, ppm):
-        """The board slept, and another oscillator moved the ticks on: off by up to ppm."""
-        self._slept_ms += -(-duration_ms * ppm // 1_000_000)
+        """The board slept, and another oscillator moved the ticks on: off by up to ppm. Returns
+        by how much that may be, in ms.
+        """
+        doubt_ms = -(-duration_ms * ppm // 1_000_000)
+        self._slept_ms += doubt_ms
         self._reference = None  # such ticks say nothing about the crystal
+        return doubt_ms
 
     def witness(self, unix_ms, uncertainty_ms, source):
         """Take a statement about the present. Refused if it cannot be true or says less than

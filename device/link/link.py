@@ -38,7 +38,8 @@ class Link:
         self._log = log
         self._up = False
         self._dead = 0
-        self._rest = None  # why the radio is put off
+        self._held = None  # why the radio has to be off
+        self._is_resting = False
         self._moved = asyncio.Event()
         self._again_ticks_ms = None  # when the next attempt comes, while one is waited for
         self.reason = "link_down" if networks else "no_wifi_configured"
@@ -47,15 +48,18 @@ class Link:
     def is_up(self):
         return self._up
 
-    def rest(self, reason):
-        """Put the radio off (reason: why, a code of reasons.LANE), or let it join again (None)."""
-        if reason != self._rest:
-            self._rest = reason
+    def hold(self, reason):
+        """Radio off until release(). reason: why, a code of reasons.LANE."""
+        if reason != self._held:
+            self._held = reason
             self._moved.set()
 
+    def release(self):
+        self.hold(None)
+
     def is_resting(self):
-        """True once the radio is off because of rest()."""
-        return self._rest is not None and not self._up
+        """True once the radio is off because of hold()."""
+        return self._is_resting
 
     def pause_ms(self):
         """How long the radio is off anyway, until the next attempt to join; 0: it is on."""
@@ -76,10 +80,12 @@ class Link:
         retry_ms = _RETRY_FIRST_MS
         while True:
             check_in(_JOIN_LIMIT_MS + _RETRY_CAP_MS)
-            if self._rest:
+            self._is_resting = False
+            if self._held:
                 retry_ms = _RETRY_FIRST_MS
-                if self.reason != self._rest:
-                    self._leave(self._rest)
+                if self.reason != self._held:
+                    self._leave(self._held)
+                self._is_resting = True
                 await self._pause(_RETRY_CAP_MS)
             elif not self._networks:
                 self.reason = "no_wifi_configured"
@@ -92,7 +98,7 @@ class Link:
                 retry_ms = min(2 * retry_ms, _RETRY_CAP_MS)
 
     async def _pause(self, duration_ms):
-        """Stay down for so long, or until rest() changes its mind."""
+        """Stay down for so long, or until it is held or released."""
         if self._moved.is_set():
             self._moved.clear()
             return
@@ -110,7 +116,7 @@ class Link:
         try:
             self._wifi.connect(ssid, password)
             started = ticks_ms()
-            while not self._rest and ticks_diff(ticks_ms(), started) < _JOIN_LIMIT_MS:
+            while not self._held and ticks_diff(ticks_ms(), started) < _JOIN_LIMIT_MS:
                 status = self._wifi.status()
                 if status == "up":
                     self._set(True, "link_down")
@@ -118,20 +124,20 @@ class Link:
                 if status in ("not_found", "refused", "failed"):
                     break
                 await sleep_ms(_JOIN_STEP_MS)
-            self._leave(self._rest or _REASONS.get(self._wifi.status(), "link_down"))
+            self._leave(self._held or _REASONS.get(self._wifi.status(), "link_down"))
         except DeviceError as e:
             self._leave("link_down")
             self._log.warning("join failed %s", e)
         return False
 
     async def _watch(self, check_in):
-        while not self._rest and self._wifi.status() == "up":
+        while not self._held and self._wifi.status() == "up":
             check_in(60_000)
             if self._dead >= _DEAD_EXCHANGES:
                 self._log.warning("link is up and dead exchanges=%d", self._dead)
                 break
             await sleep_ms(_WATCH_MS)
-        self._leave(self._rest or "link_down")
+        self._leave(self._held or "link_down")
 
     def _leave(self, reason):
         self._dead = 0

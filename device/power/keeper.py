@@ -60,7 +60,11 @@ class Keeper:
             if self._resets.is_due() and self._is_between():
                 self._resets.carry_out()
             is_saving = self._is_saving()
-            self._link.rest(self._radio_off(now, is_saving))
+            reason = self._radio_off(now, is_saving)
+            if reason:
+                self._link.hold(reason)
+            else:
+                self._link.release()
             if self._saver and self._saver.sleep(is_saving, not self._sending.is_open):
                 await sleep_ms(_GAP_MS)
                 continue

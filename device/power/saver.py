@@ -72,7 +72,7 @@ class Saver:
         self._woken_by = self._port.light(min(limit_ms, self._slice_ms))
         passed_ms = self._clock.uptime_ms() - begun
         self._slept_ms += passed_ms
-        self._clock.slept(passed_ms, self._port.drift_ppm)
+        self._lane.slept(self._clock.slept(passed_ms, self._port.drift_ppm))
         if self._woken_by != "time":
             self.touched()
         return True

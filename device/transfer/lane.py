@@ -58,6 +58,10 @@ class Lane:
             return _LONG_MS
         return self._waits.left_ms()
 
+    def slept(self, doubt_ms):
+        """See Waits.slept."""
+        self._waits.slept(doubt_ms)
+
     def resting_code(self):
         """The reason for which nothing needs the link."""
         if not self._cloud.has_token():

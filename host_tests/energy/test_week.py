@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from host_tests.conftest import ROOT
-from tools.bench.energy_week import Sleep
+from tools.torture.parts import Sleep
 
 WAKE_TO_TAKE_MS = 100  # what docs/energy.md states, apart from what the hardware takes
 

@@ -68,13 +68,19 @@ class Part:
     def deny(self, code):
         self.denied.append(code)
 
+    def slept(self, doubt_ms):
+        self.doubt_ms = doubt_ms
+
     def resting_code(self):
         return "nothing_to_send"
 
-    def rest(self, reason):
+    def hold(self, reason):
         if not self.offs or reason != self.off:
             self.offs.append(reason)
         self.off = reason
+
+    def release(self):
+        self.hold(None)
 
     def is_resting(self):
         return self.off is not None
@@ -388,6 +394,7 @@ def test_slept_ticks_are_doubted(time):
     b.clock.witness(fakes.T0 * 1000, 20, "ntp")
     b.run(HOUR_S)
     assert 30_000 < b.clock.uncertainty_ms < 40_000
+    assert b.lane.doubt_ms == 200, "1 % of a slice: the cloud asked for a whole wait"
 
 
 # -- resets -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 
-from tools.torture import bend, clockwork, invariants, month, weather, world
+from tools.torture import bend, clockwork, invariants, month, parts, weather, world
 
 DAY_MS = 86_400_000
 WINDOWS = ("08:00-08:03", "17:30-17:33")
@@ -52,39 +52,11 @@ def from_json(text: str) -> Week:
     return Week(**json.loads(text))
 
 
-class Sleep:
-    """The sleep port: the world goes on, the ticks a little wrong, until somebody presses."""
-
-    wakes_by = ("time", "button")
-    drift_ppm = 10_000  # what hal/esp32/sleep.py says
-
-    def __init__(self, run):
-        self._run = run
-
-    def light(self, limit_ms):
-        run = self._run
-        now_ms = run.loop.now_ms
-        press_ms = run.plan[0][0]  # or the end of the week
-        ends_ms = min(now_ms + limit_ms, max(now_ms, press_ms))
-        if run.place.wifi.status() in ("up", "joining") or run.place.microphone.ring is not None:
-            raise AssertionError("asleep with radio or microphone on")
-        run.is_asleep = True
-        run.loop.stall(ends_ms - now_ms)
-        run.is_asleep = False
-        run.skew_ms += (ends_ms - now_ms) * run.week.drift_ppm / 1e6
-        if ends_ms < press_ms:
-            return "time"
-        run.week.woken_by_button += len(run.plan) > 1
-        return "button"
-
-
 class Run:
     """One week of one mode."""
 
     def __init__(self, mode: str, seed: int, drift_ppm: int, days: int):
         self.week = Week(mode, seed, drift_ppm)
-        self.skew_ms = 0.0
-        self.is_asleep = False
         self._fed_ms = self._last_ms = 0
         self._was_recording = self._was_joined = False
         world.CAPACITY_BYTES = 4 << 20
@@ -94,13 +66,13 @@ class Run:
                 "recording.mode": mode,
                 "schedule.windows": list(WINDOWS) if mode == "schedule" else [],
                 "recording.clip_length_s": 60,
+                "watchdog.limit_s": 60,
                 "cloud.heartbeat_s": 600,
             }
         )
-        bend.module("compat").time = self
         self.place = world.World(weather.Weather(seed, days, []))
         bend.Hook.world = self.place
-        self.place.sleep = Sleep(self)
+        self.place.sleep = parts.Sleep(self.place, drift_ppm)
         self.loop = clockwork.Loop(0, self._advance, lambda: False, lambda: float("inf"))
         self.place.loop = self.loop
         self.place.boot = 1
@@ -108,10 +80,6 @@ class Run:
         self.plan = self._presses(days) if mode == "button" else []
         self.plan.append((days * DAY_MS, self._end))
         self.week.takes_due = len(self._dues_ms)
-
-    def monotonic_ns(self) -> int:
-        """Stands in for the module time: the board's ticks."""
-        return int(self.loop.now_ms + self.skew_ms) * 1_000_000
 
     def _window_starts(self, days):
         midnight_ms = world.START_UNIX_MS // DAY_MS * DAY_MS - world.START_UNIX_MS
@@ -128,6 +96,7 @@ class Run:
         for number in range(days * TAKES_A_DAY):
             at_ms = number * slot_ms + chance.randrange(600_000, slot_ms - 1_800_000)
             self._dues_ms.append(at_ms)
+            self.place.presses_ms += [at_ms, at_ms + TAKE_MS]
             plan += [(at_ms, self._press), (at_ms + TAKE_MS, self._press)]
         return plan
 
@@ -142,7 +111,7 @@ class Run:
         place, week = self.place, self.week
         is_recording = place.microphone.ring is not None
         is_on = place.wifi.status() in ("up", "joining")
-        if self.is_asleep:
+        if place.is_asleep:
             state = "asleep"
         elif is_recording:
             state = "recording, radio on" if is_on else "recording"
@@ -172,7 +141,7 @@ class Run:
                 week.longest_unfed_ms = max(week.longest_unfed_ms, now_ms - watch._fed_ms)
                 watch._fed_ms = now_ms
 
-        month.parts.Watchdog = Watchdog
+        parts.Watchdog = Watchdog
         program = month._program(place, self.plan, "power_on")
         try:
             self.loop.run(program)
@@ -186,6 +155,7 @@ class Run:
             place.powered_ms = int(self.loop.now_ms)
         saver = place.keeper._saver
         week.sleeps = saver._sleeps
+        week.woken_by_button = place.sleep.ended_by_button
         history = place.finish()
         if place.is_at_rest():
             history.rest_after_ms = 0

@@ -110,6 +110,7 @@ class _Time:
 
     def monotonic_ns(self):
         self._fake.loop = Hook.world.loop
+        self._fake.skew_ms = Hook.world.skew_ms
         return self._fake.monotonic_ns()
 
 
