@@ -213,9 +213,11 @@ def keeper_of(board, settings, saves, parts, resets, clock, log):
 
         mode, watchdog_ms = settings["recording.mode"], settings["watchdog.limit_s"] * 1000
         is_scheduled = bool(settings["schedule.windows"]) and mode in ("schedule", "activity")
-        # A board that always listens has nothing to sleep for.
-        port = board.open_sleep() if mode == "button" or is_scheduled else None
-        saver = Saver(port, parts, clock, watchdog_ms, is_scheduled)
+        port = board.open_sleep() if mode != "continuous" else None
+        dozes = mode == "activity" and port is not None and "level" in port.wakes_by
+        if mode == "activity" and not is_scheduled and not dozes:
+            port = None  # it always listens: nothing to sleep for
+        saver = Saver(port, parts, clock, watchdog_ms, is_scheduled, dozes)
     recorder, lane, link = parts[:3]
     return Keeper(board.battery, gates, recorder, lane, link, resets, saver, clock, log)
 

@@ -61,4 +61,5 @@ microphone_stuck: the microphone gives more than one value
 microphone_blocked: the microphone hears again; is its opening covered?
 low_memory: memory is free again
 battery_low: the charger is put in
+dozing: it gets loud where the recorder is
 """

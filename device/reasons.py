@@ -21,6 +21,7 @@ CLIP = (
 RECORDER = (
     " idle recording armed off_schedule time_unknown storage_full storage_failed "
     "microphone_failed microphone_dead microphone_stuck microphone_blocked low_memory battery_low "
+    "dozing "
 )
 
 

@@ -40,6 +40,8 @@ class Recorder:
         self._skip_left = 0
         self._denied = None  # a reason that forbids every take
         self._is_listening = False
+        self._is_dozing = False
+        self._heard_up_ms = 0  # when the gate was open last
         self.reason = Reason(RECORDER, "idle", clock.uptime_ms)
 
     def toggle(self):
@@ -59,11 +61,24 @@ class Recorder:
         self._change.set()
         self._ring.wake()
 
+    def quiet_ms(self):
+        """How long a microphone that runs has heard nothing; 0: it hears, or does not run."""
+        if not self._is_listening or not self._take.holds or self._take.is_open:
+            return 0
+        return self._clock.uptime_ms() - self._heard_up_ms
+
+    def doze(self, dozes):
+        """Stop listening (True): the board will sleep until it is loud. False: listen again."""
+        if dozes != self._is_dozing:
+            self._is_dozing = dozes
+            self._change.set()
+            self._ring.wake()
+
     def rests_ms(self):
         """For how long nothing is recorded unless somebody presses: ms, 0: it may be now."""
         if self._is_listening:
             return 0
-        if not self._wanted or self._denied:
+        if not self._wanted or self._denied or self._is_dozing:
             return _LONG_MS
         if not self._schedule:
             return 0
@@ -104,6 +119,9 @@ class Recorder:
                 self._wanted = False
             self.reason.set(self._denied)
             return False
+        if self._is_dozing and self._wanted:
+            self.reason.set("dozing")
+            return False
         if self._wanted and self._schedule:
             unix_s = self._clock.unix_s()
             if unix_s is None:
@@ -123,6 +141,7 @@ class Recorder:
         self._quota.check()
         self._take.begin(holds=self._gate is not None)
         self._skip_left = self._skip_samples
+        self._heard_up_ms = self._clock.uptime_ms()
         if self._gate:
             self._gate.close()
         if self._conditioner:
@@ -180,6 +199,8 @@ class Recorder:
         self._show()
 
     def _follow_gate(self, is_open, frames_in_hand):
+        if is_open:
+            self._heard_up_ms = self._clock.uptime_ms()
         if is_open and self._take.holds:
             self._take.release(frames_in_hand)
         elif not is_open and not self._take.holds:

@@ -15,21 +15,24 @@ _DOUBT_MS = const(20_000)  # a schedule must know the time better than that
 _AFTER_START_MS = const(120_000)  # awake, so that a technician's cable finds the board
 _AFTER_TOUCH_MS = const(60_000)
 _SHORTEST_MS = const(2_000)
+_QUIET_MS = const(60_000)  # nothing heard for so long: the board's sound pin listens for us
 _SLICES = const(3)  # in the watchdog's limit: it may or may not count while the chip sleeps
 
 
 class Saver:
     """port: hal/ports.py's Sleep, or None: the board is never put to sleep. parts: recorder, lane,
-    link, heartbeat, recovery, indicator. is_scheduled: takes begin by the clock.
+    link, heartbeat, recovery, indicator. is_scheduled: takes begin by the clock. dozes: takes
+    begin by sound, and the port is woken by it.
     """
 
-    def __init__(self, port, parts, clock, watchdog_ms, is_scheduled):
+    def __init__(self, port, parts, clock, watchdog_ms, is_scheduled, dozes):
         self._port = port
         self._recorder, self._lane, self._link = parts[:3]
         self._heartbeat, self._recovery, self._indicator = parts[3:]
         self._clock = clock
         self._slice_ms = watchdog_ms // _SLICES
         self._is_scheduled = is_scheduled
+        self._dozes = dozes
         self._needed_up_ms = 0  # when the radio was last needed
         self._awake_up_ms = _AFTER_START_MS  # awake until then, whatever there is to do
         self._sleeps = 0
@@ -62,9 +65,13 @@ class Saver:
         """Sleep one slice if nothing is to be done; returns False if something is."""
         limit_ms = self._rests_ms(is_radio_denied) if is_saving else 0
         if limit_ms < _SHORTEST_MS:
+            self._recorder.doze(False)  # awake, it listens itself
             if self._indicator.is_asleep:
                 self._indicator.wake()
             return False
+        if self._dozes and self._recorder.quiet_ms() >= _QUIET_MS:
+            self._recorder.doze(True)
+            return True  # the microphone stops in the gap
         if not self._indicator.is_asleep:
             self._sleeps += 1
             self._indicator.sleep()
@@ -75,6 +82,7 @@ class Saver:
         self._lane.slept(self._clock.slept(passed_ms, self._port.drift_ppm))
         if self._woken_by != "time":
             self.touched()
+            self._recorder.doze(False)
         return True
 
     def _rests_ms(self, is_radio_denied):
@@ -84,6 +92,8 @@ class Saver:
         if self._recovery.is_busy():
             return 0
         rests_ms = self._recorder.rests_ms()
+        if self._dozes and self._recorder.quiet_ms() >= _QUIET_MS:
+            rests_ms = _QUIET_MS
         if not self._link.is_resting():
             return min(rests_ms, self._link.pause_ms())
         return rests_ms if is_radio_denied else min(rests_ms, self._radio_rests_ms())

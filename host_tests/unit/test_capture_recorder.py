@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.capture.conditioner import Conditioner
+from device.capture.gate import Gate
 from device.capture.level import Meter
 from device.capture.pace import Pace
+from device.capture.preroll import PreRoll
 from device.capture.recorder import Recorder
 from device.capture.ring import BlockRing
 from device.capture.take import Take
@@ -431,3 +433,29 @@ def test_how_long_nothing_begins_by_itself(tmp_path, time):
     assert recorder.rests_ms() == 0
     recorder.want(False)
     assert recorder.rests_ms() > 3_600_000
+
+
+def test_a_recorder_that_dozes_stops_its_microphone_and_comes_back(tmp_path, time, monkeypatch):
+    quiet = bytes((n * 37) % 200 if not n & 1 else 0 for n in range(4096))
+    monkeypatch.setattr(fakes, "pcm", lambda frames, start: quiet[: 2 * frames])
+    microphone = Microphone(10_000_000)
+    gate = Gate(RATE_HZ, -30, 9, 0, 1)
+    bench = Bench(
+        tmp_path, time, microphone, mode="activity", preroll=PreRoll(64_000, 16_000, 512),
+        parts=(gate, None, None),
+    )  # fmt: skip
+    recorder, seen = bench.recorder, []
+
+    def look(dozes=None):
+        seen.append((recorder.quiet_ms() > 1000, recorder.rests_ms() > 0, recorder.reason.code))
+        if dozes is not None:
+            recorder.doze(dozes)
+
+    bench.run(50, None, None, lambda: look(True), look, lambda: look(False), None, look)
+    assert seen == [
+        (True, False, "armed"),
+        (False, True, "dozing"),
+        (False, True, "dozing"),
+        (True, False, "armed"),
+    ]
+    assert microphone.starts == 2 and bench.clips() == []

@@ -56,11 +56,21 @@ class Part:
         self.recording = self.busy = self.is_asleep = False
         self.pause = 0
         self.denied = []
+        self.quiet, self.dozing = 0, []
         self.off = None
         self.offs = []
 
     def rests_ms(self):
         return self.rests
+
+    def quiet_ms(self):
+        return self.quiet
+
+    def doze(self, dozes):
+        """As the recorder: who dozes needs nothing."""
+        if dozes != (self.dozing[-1:] == [True]):
+            self.dozing.append(dozes)
+            self.rests, self.quiet = (86_400_000, 0) if dozes else (0, 0)
 
     def is_recording(self):
         return self.recording
@@ -122,7 +132,16 @@ class Port:
 class Bench:
     """level: of the battery, None: not measured. port: None: the board cannot sleep."""
 
-    def __init__(self, time, level=80, cause="power_on", saves=True, sleeps=True, scheduled=False):
+    def __init__(
+        self,
+        time,
+        level=80,
+        cause="power_on",
+        saves=True,
+        sleeps=True,
+        scheduled=False,
+        dozes=False,
+    ):
         self.time = time
         self.log, self.lines = fakes.make_log()
         self.clock = Clock(fakes.ClockPort(), 1, self.log)
@@ -134,7 +153,9 @@ class Bench:
         self.port = Port(time) if sleeps else None
         parts = (self.recorder, self.lane, self.link)
         all_parts = (*parts, self.heartbeat, self.recovery, self.indicator)
-        saver = Saver(self.port, all_parts, self.clock, 60_000, scheduled) if saves else None
+        saver = None
+        if saves:
+            saver = Saver(self.port, all_parts, self.clock, 60_000, scheduled, dozes)
         gates = (Gate(5, 5), Gate(10, 5))
         self.keeper = Keeper(self.battery, gates, *parts, self.resets, saver, self.clock, self.log)
 
@@ -395,6 +416,32 @@ def test_slept_ticks_are_doubted(time):
     b.run(HOUR_S)
     assert 30_000 < b.clock.uncertainty_ms < 40_000
     assert b.lane.doubt_ms == 200, "1 % of a slice: the cloud asked for a whole wait"
+
+
+def test_where_the_board_hears_for_itself_it_sleeps_until_it_is_loud(time):
+    b = Bench(time, dozes=True)
+    b.recorder.rests = 0  # the microphone runs
+    b.run(300)
+    assert b.port.slices == [], "it was not quiet for long enough"
+    b.recorder.quiet = 61_000
+    b.port.ends = [(time.seconds + 150, "level")]
+    b.run(90)
+    assert b.recorder.dozing == [True] and b.port.slices
+    b.run(60)
+    count = len(b.port.slices)
+    b.run(30)
+    assert b.recorder.dozing == [True, False] and b.keeper.as_dict()["woken_by"] == "level"
+    assert len(b.port.slices) == count, "awake, it listens itself"
+
+
+def test_who_dozes_listens_again_as_soon_as_the_board_stays_awake(time):
+    b = Bench(time, dozes=True)
+    b.recorder.rests, b.recorder.quiet = 0, 61_000
+    b.run(200)
+    assert b.recorder.dozing == [True]
+    b.battery.charging = True
+    b.run(30)
+    assert b.recorder.dozing == [True, False]
 
 
 # -- resets -----------------------------------------------------------------------------------
