@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from device.hal.commands import parse_command
 from device.hal.lights import CODES
+from device.hal.sim import parts
 from device.hal.sim.control import Console
+from device.hal.sim.sleep import Sleep
 from device.link.clock import Clock
 from device.log import Log
 
@@ -261,3 +263,40 @@ def test_a_console_without_a_line_waits_and_drops_what_it_has_to_say():
             await asyncio.wait_for(console.next_command(), 0.01)
 
     asyncio.run(main())
+
+
+def test_the_virtual_board_keeps_a_reason_over_its_own_reset_and_no_other(tmp_path):
+    memory = str(tmp_path / "rtc_memory")
+    for cause, told in (("reset", "planned x"), ("watchdog", "")):
+        with pytest.raises(SystemExit):
+            parts.System("sim-0001", "power_on", memory).reset("planned x")
+        system = parts.System("sim-0001", cause, memory)
+        assert system.reset_reason() == told
+        assert parts.System("sim-0001", "reset", memory).reset_reason() == "", "told once"
+
+
+def test_a_console_with_input_ends_the_sleep_of_a_virtual_board():
+    async def body(console):
+        command = await console.next_command()
+        sleep = Sleep(console.has_input, console.event)
+        quiet = sleep.light(30), console.has_input()
+        console.reply(command, {})
+        await asyncio.sleep(0.05)  # the other end writes again
+        return quiet, sleep.light(5000), console.has_input()
+
+    async def talk(reader, writer):
+        writer.write(b'{"do":"status","id":1}\n')
+        await reader.readline()
+        await reader.readline()
+        writer.write(b'{"do":"press"}\n')
+
+    async def main():
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        console = Console(server.sockets[0].getsockname())
+        try:
+            return await asyncio.wait_for(body(console), 5)
+        finally:
+            server.close()
+            console._socket.close()
+
+    assert asyncio.run(main()) == (("time", False), "other", True)

@@ -1,0 +1,35 @@
+"""The virtual recorder with a cell that runs down in a take, and a charger that comes: the real
+program, the real cloud.
+"""
+
+import pytest
+
+
+@pytest.mark.timeout(110)
+def test_an_empty_cell_ends_take_and_sending_and_the_charger_brings_both_back(bench):
+    made = bench("micropython", 120)
+    limits = {"stop_sending_pct": 20, "stop_recording_pct": 10}
+    made.equip(recording={"mode": "continuous", "codec": "wav"}, speed=1, battery=limits)
+    board = made.board
+    board.start()
+    made.wait_status(lambda s: s["recorder"]["code"] == "recording" and s["link"]["up"])
+    board.command("battery", percent=5)
+    status = made.wait_status(lambda s: s["recorder"]["code"] == "battery_low", 40)
+    assert status["battery"] | {"mv": 0} == {
+        "percent": 5,
+        "charging": False,
+        "stopped": "recording",
+        "mv": 0,
+    }
+    status = made.wait_status(lambda s: s["queue"]["code"] == "battery_low", 20)
+    assert status["queue"]["ends_when"] == "the charger is put in"
+    assert not status["link"]["up"] and status["power"]["radio_rests"]
+    assert status["queue"]["waiting"] >= 1, "the take was closed, and its clip waits"
+    made.wait_status(lambda s: s["indicator"] == "battery_low", 5)
+    delivered = status["queue"]["delivered"]
+    board.command("battery", percent=5, charging=True)
+    made.wait_status(lambda s: s["queue"]["delivered"] > delivered, 30)
+    status = made.wait_status(lambda s: s["recorder"]["code"] == "recording", 20)
+    assert "stopped" not in status["battery"] and not status["power"]["saving"]
+    assert status["resets"] == {"last": {"cause": "power_on"}, "counts": {"power_on": 1}}
+    made.prove()
