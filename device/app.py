@@ -164,7 +164,10 @@ def _join(board, settings, faults, buffers, boot, log):
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     indicator = IndicatorTask(board.indicator, recorder, lane)
     parts = (recorder, lane, link, heartbeat, recovery, indicator)
-    joints.keeper = keeper = keeper_of(board, settings, saves, parts, resets, clock, log)
+    resets.attach(recorder, lane, link)
+    keeper = None
+    if board.battery.percent() is not None:
+        joints.keeper = keeper = keeper_of(board, settings, saves, parts, resets, clock, log)
     status = Status(
         system,
         {
@@ -176,17 +179,17 @@ def _join(board, settings, faults, buffers, boot, log):
             "heartbeat": heartbeat.as_dict,
             "settings": {"faults": faults} if faults else {"ok": True},
             "indicator": indicator.shown,
-            "battery": keeper.battery_as_dict,
-            "power": keeper.as_dict,
+            "power": keeper.as_dict if keeper else {"battery": False},
             "resets": resets.as_dict,
         },
     )
     people = People(board.button, board.console, recorder, lane, status)
-    people.on_touch = keeper.touched
+    if keeper:
+        people.on_touch = keeper.touched
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
     for name, run in (
         ("recorder", recorder.run),
-        ("power", keeper.run),
+        ("power", (keeper or resets).run),
         ("button", people.run_button),
         ("console", people.run_console),
         ("recovery", recovery.run),

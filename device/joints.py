@@ -30,4 +30,5 @@ class Joints:
     def work_came(self):
         """A clip is closed or repaired, or the time became known."""
         self.lane.notify()
-        self.keeper.notify()
+        if self.keeper:
+            self.keeper.notify()

@@ -1,9 +1,8 @@
-"""What the battery permits, and the one task that puts radio and board to rest.
+"""What the battery permits, and the one task that puts radio and board to rest. Loaded where a
+battery is measured.
 
     battery below battery.stop_recording_pct   the take is closed, nothing begins  (battery_low)
     below battery.stop_sending_pct             the radio is off                    (battery_low)
-    a brown-out began this start               the radio stays off for two minutes (brown_out)
-    a reset is planned                         it comes when nothing is in hand    (power.resets)
     on battery, with power.save                power.saver decides
 
 It invents no reason of its own: it sets the recorder's and the link's, and everyone else reads
@@ -15,14 +14,13 @@ import asyncio
 from device.compat import WAIT_ERRORS, const, sleep_ms, wait_for_ms
 
 _LOOK_MS = const(5_000)
-_BROWN_OUT_MS = const(120_000)  # the cell recovers; the radio's first seconds draw the most
 _GAP_MS = const(50)  # between two slices of sleep: every task that is due runs
 _ALIVE_MS = const(600_000)
 
 
 class Keeper:
     """battery: port; gates: (recording, sending) of power.gate; saver: power.saver.Saver, or None
-    where no battery is measured or nothing shall be saved.
+    where nothing shall be saved; resets: power.resets.Resets, which this task carries out.
     """
 
     def __init__(self, battery, gates, recorder, lane, link, resets, saver, clock, log):
@@ -57,8 +55,7 @@ class Keeper:
             if self._read_up_ms is None or now - self._read_up_ms >= _LOOK_MS:
                 self._read_up_ms = now
                 self._read_battery()
-            if self._resets.is_due() and self._is_between():
-                self._resets.carry_out()
+            self._resets.look()
             is_saving = self._is_saving()
             reason = self._radio_off(now, is_saving)
             if reason:
@@ -73,10 +70,6 @@ class Keeper:
             except WAIT_ERRORS:
                 pass
             self._change.clear()
-
-    def _is_between(self):
-        """True between takes and clips."""
-        return not self._recorder.is_recording() and not self._lane.in_hand
 
     def _is_saving(self):
         return bool(self._saver) and self._percent is not None and not self._is_charging
@@ -93,7 +86,7 @@ class Keeper:
 
     def _radio_off(self, now, is_saving):
         """Why the radio is to be off, a code of reasons.LANE, or None."""
-        if self._resets.cause == "brown_out" and now < _BROWN_OUT_MS and not self._is_charging:
+        if self._resets.is_spared() and not self._is_charging:
             return "brown_out"
         if not self._sending.is_open:
             return "battery_low"
@@ -101,15 +94,13 @@ class Keeper:
             return self._lane.resting_code()
         return None
 
-    def battery_as_dict(self):
+    def as_dict(self):
         state = {"percent": self._percent, "charging": self._is_charging}
         state["mv"] = self._battery.voltage_mv()
         if not (self._recording.is_open and self._sending.is_open):
             state["stopped"] = "sending" if self._recording.is_open else "recording"
-        return state
-
-    def as_dict(self):
-        state = {"saving": self._is_saving(), "radio_rests": self._link.is_resting()}
+        state["saving"] = self._is_saving()
+        state["radio_rests"] = self._link.is_resting()
         if self._saver:
             self._saver.tell(state)
         return state

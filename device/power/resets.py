@@ -3,13 +3,17 @@
 A planned reset (a radio or modem that nothing else brings back) waits until nobody records and no
 clip is in hand. It needs an hour of uptime. So two of them are an hour apart whatever is lost in
 between: no clock, no flash and no counter is needed for the limit to hold.
+
+After a brown-out the radio stays off for two minutes: its first seconds draw the most.
 """
 
-from device.compat import const
+from device.compat import const, sleep_ms
 
-CAUSES = ("power_on", "reset", "watchdog", "brown_out", "deep_sleep", "unknown")
-PLANNED = "planned "
+CAUSES = "power_on reset watchdog brown_out deep_sleep unknown"
+_PLANNED = "planned "
 _APART_MS = const(3_600_000)
+_BROWN_OUT_MS = const(120_000)
+_LOOK_MS = const(5_000)
 
 
 class Resets:
@@ -21,12 +25,27 @@ class Resets:
         self._clock = clock
         self._log = log
         self._wanted = ""
-        self.cause = system.reset_cause()
-        self.reason = system.reset_reason()
-        key = _key(self.cause)
+        self._cause = system.reset_cause()
+        self._reason = system.reset_reason()
+        key = _key(self._cause)
         secrets.raise_counter(key, secrets.counter(key) + 1)
-        if self.reason:
-            log.info("the last reset was asked for reason=%s", self.reason)
+
+    def attach(self, recorder, lane, link):
+        """Whom a reset must not disturb, and whose radio a brown-out puts off."""
+        self._recorder = recorder
+        self._lane = lane
+        self._link = link
+
+    async def run(self, check_in):
+        """The task of a board that measures no battery; with one, power.keeper does this."""
+        while True:
+            check_in(60_000)
+            self.look()
+            if self.is_spared():
+                self._link.hold("brown_out")
+            else:
+                self._link.release()
+            await sleep_ms(_LOOK_MS)
 
     def plan(self, reason):
         """Reset when it disturbs nobody; reason: a code or a few words, told after it. The first
@@ -36,28 +55,22 @@ class Resets:
             self._wanted = reason
             self._log.warning("reset planned reason=%s", reason)
 
-    def is_due(self):
-        """True if a planned reset may be carried out as far as the hour is concerned."""
-        return bool(self._wanted) and self._clock.uptime_ms() >= _APART_MS
+    def look(self):
+        """Carry out a planned reset if it is due, between takes and clips."""
+        if not self._wanted or self._clock.uptime_ms() < _APART_MS:
+            return
+        if not self._recorder.is_recording() and not self._lane.in_hand:
+            self._log.warning("reset reason=%s%s", _PLANNED, self._wanted)
+            self._system.reset(_PLANNED + self._wanted)
 
-    def carry_out(self):
-        """Does not return. The caller knows that nothing is in hand."""
-        self._log.warning("reset reason=%s%s", PLANNED, self._wanted)
-        self._system.reset(PLANNED + self._wanted)
+    def is_spared(self):
+        """True while the supply recovers from a brown-out."""
+        return self._cause == "brown_out" and self._clock.uptime_ms() < _BROWN_OUT_MS
 
     def as_dict(self):
-        last = {"cause": self.cause}
-        if self.reason:
-            last["reason"] = self.reason
-        counts = {}
-        for cause in CAUSES:
-            count = self._secrets.counter(_key(cause))
-            if count:
-                counts[cause] = count
-        state = {"last": last, "counts": counts}
-        if self._wanted:
-            state["planned"] = self._wanted
-        return state
+        state = {"cause": self._cause, "reason": self._reason, "planned": self._wanted}
+        counts = {cause: self._secrets.counter(_key(cause)) for cause in CAUSES.split()}
+        return {"last": {k: state[k] for k in state if state[k]}, "counts": counts}
 
 
 def _key(cause):

@@ -40,7 +40,7 @@ class SimHal:
         return parts.Wifi(networks, join_ms=0)
 
     def battery(self):
-        return parts.Battery()
+        return parts.Battery(80)
 
     def button(self):
         return parts.Button()

@@ -73,7 +73,7 @@ def build():
         board.net = net = Net(spec["hosts"], f.read(), wifi.is_up)
     wifi.on_drop = net.drop_all
     board.clock = clock = ClockPort(spec.get("rtc") == "host")
-    board.battery = battery = Battery()
+    board.battery = battery = Battery(spec.get("battery_pct"))
     board.button = button = Button()
     board.indicator = Indicator(event)
     board.watchdog = Watchdog(event)

@@ -82,8 +82,10 @@ class Wifi:
 
 
 class Battery:
-    def __init__(self):
-        self.level_pct = 80
+    """level_pct: what it holds, None: a board on the mains."""
+
+    def __init__(self, level_pct=None):
+        self.level_pct = level_pct
         self.charging = False
 
     def percent(self):
