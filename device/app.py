@@ -97,10 +97,9 @@ def build(board, config_data):
 def _join(board, settings, faults, buffers, boot, log):
     from device.http.client import HttpClient
     from device.joints import Joints
-    from device.link.clock import Clock
     from device.link.link import Link
     from device.link.timekeeper import TimeKeeper
-    from device.power.resets import Resets
+    from device.power import resets
     from device.queue.backlog import Backlog
     from device.queue.waits import Waits
     from device.store.medium import Quota
@@ -118,14 +117,17 @@ def _join(board, settings, faults, buffers, boot, log):
 
     system, secrets = board.system, board.secrets
     random_bits = seeded_bits(system.device_id, boot)
+    saves = settings["power.save"] and board.battery.percent() is not None
+    if saves:
+        from device.link.slept_clock import SleptClock as Clock
+    else:
+        from device.link.clock import Clock
     clock = Clock(board.clock, boot, log)
-    resets = Resets(system, secrets, clock, log)
     store = ClipStore(board.storage, secrets)
     store.prepare()
     state_path = board.storage.root + "/state/"
     clock.attach(Slots("boots2", state_path + "boots"))
-    saves = settings["power.save"] and board.battery.percent() is not None
-    clock.witness_rtc(system.reset_cause(), saves)
+    clock.witness_rtc(system.reset_cause())
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
     try:
         # FAT may count its clusters for a minute, once after it was mounted (ff.c, f_getfree):
@@ -133,7 +135,9 @@ def _join(board, settings, faults, buffers, boot, log):
         quota.refresh()
     except NeedsOperator:
         pass  # whoever records or sends meets it again, and says so
-    joints = Joints(secrets)
+    joints = Joints(system, secrets)
+    joints.resets = resets.count(system, secrets)
+    forget_module("device.power.resets")
     joints.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
     cloud = Cloud(http, settings["cloud.api_url"], secrets, clock)
     networks = [(name, secrets.get("wifi:" + name) or "") for name in settings["wifi.networks"]]
@@ -158,38 +162,41 @@ def _join(board, settings, faults, buffers, boot, log):
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}
     recorder = _join_recorder(
-        board.microphone, settings, buffers, store, quota, clock, boot, callbacks, log
+        board.microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
     )
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     indicator = IndicatorTask(board.indicator, recorder, lane)
     parts = (recorder, lane, link, heartbeat, recovery, indicator)
-    resets.attach(recorder, lane, link)
-    keeper = None
+    joints.recorder, joints.uptime_ms = recorder, clock.uptime_ms
+    keeper = spare = None
     if board.battery.percent() is not None:
-        joints.keeper = keeper = keeper_of(board, settings, saves, parts, resets, clock, log)
-    status = Status(
-        system,
-        {
-            "recorder": recorder.as_dict,
-            "queue": queue_part(lane, backlog, recovery, http),
-            "link": link.as_dict,
-            "clock": clock.as_dict,
-            "storage": quota.as_dict,
-            "heartbeat": heartbeat.as_dict,
-            "settings": {"faults": faults} if faults else {"ok": True},
-            "indicator": indicator.shown,
-            "power": keeper.as_dict if keeper else {"battery": False},
-            "resets": resets.as_dict,
-        },
-    )
+        joints.keeper = keeper = keeper_of(board, settings, saves, parts, clock, log)
+    elif system.reset_cause() == "brown_out":
+        from device.power.brown_out import Spare
+
+        spare = Spare(link)
+    shown = {
+        "recorder": recorder.as_dict,
+        "queue": queue_part(lane, backlog, recovery, http),
+        "link": link.as_dict,
+        "clock": clock.as_dict,
+        "storage": quota.as_dict,
+        "heartbeat": heartbeat.as_dict,
+        "settings": {"faults": faults} if faults else {"ok": True},
+        "indicator": indicator.shown,
+        "resets": joints.resets,
+    }
+    status = Status(system, shown)
     people = People(board.button, board.console, recorder, lane, status)
     if keeper:
+        shown["power"] = keeper.as_dict
         people.on_touch = keeper.touched
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
+    if keeper or spare:
+        supervisor.add("power", (keeper or spare).run)
     for name, run in (
         ("recorder", recorder.run),
-        ("power", (keeper or resets).run),
         ("button", people.run_button),
         ("console", people.run_console),
         ("recovery", recovery.run),
@@ -203,7 +210,7 @@ def _join(board, settings, faults, buffers, boot, log):
     return supervisor
 
 
-def keeper_of(board, settings, saves, parts, resets, clock, log):
+def keeper_of(board, settings, saves, parts, clock, log):
     """The keeper of the battery, with a saver where there is a battery to save."""
     from device.power.gate import Gate
     from device.power.keeper import Keeper
@@ -222,14 +229,21 @@ def keeper_of(board, settings, saves, parts, resets, clock, log):
             port = None  # it always listens: nothing to sleep for
         saver = Saver(port, parts, clock, watchdog_ms, is_scheduled, dozes)
     recorder, lane, link = parts[:3]
-    return Keeper(board.battery, gates, recorder, lane, link, resets, saver, clock, log)
+    cause = board.system.reset_cause()
+    return Keeper(board.battery, gates, recorder, lane, link, cause, saver, clock, log)
 
 
-def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):
+def _join_recorder(
+    microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
+):
     from device.capture.level import Meter
     from device.capture.pace import Pace
-    from device.capture.recorder import Recorder
     from device.capture.take import Take
+
+    if saves:
+        from device.capture.resting import RestingRecorder as Recorder
+    else:
+        from device.capture.recorder import Recorder
 
     rate_hz = settings["recording.rate_hz"]
     take_settings = {

@@ -13,7 +13,6 @@ from device.reasons import RECORDER, Reason, is_reason
 
 _CHECK_MS = const(5_000)
 _RESUME_MS = const(10_000)  # how often a mode that begins by itself tries again after a failure
-_LONG_MS = const(86_400_000)
 _DEAF_MS = const(10_000)  # a microphone without a block for so long has failed
 
 
@@ -39,9 +38,6 @@ class Recorder:
         self._change = asyncio.Event()
         self._skip_left = 0
         self._denied = None  # a reason that forbids every take
-        self._is_listening = False
-        self._is_dozing = False
-        self._heard_up_ms = 0  # when the gate was open last
         self.reason = Reason(RECORDER, "idle", clock.uptime_ms)
 
     def toggle(self):
@@ -61,34 +57,6 @@ class Recorder:
         self._change.set()
         self._ring.wake()
 
-    def quiet_ms(self):
-        """How long a microphone that runs has heard nothing; 0: it hears, or does not run."""
-        if not self._is_listening or not self._take.holds or self._take.is_open:
-            return 0
-        return self._clock.uptime_ms() - self._heard_up_ms
-
-    def doze(self, dozes):
-        """Stop listening (True): the board will sleep until it is loud. False: listen again."""
-        if dozes != self._is_dozing:
-            self._is_dozing = dozes
-            self._change.set()
-            self._ring.wake()
-
-    def rests_ms(self):
-        """For how long nothing is recorded unless somebody presses: ms, 0: it may be now."""
-        if self._is_listening:
-            return 0
-        if not self._wanted or self._denied or self._is_dozing:
-            return _LONG_MS
-        if not self._schedule:
-            return 0
-        unix_s = self._clock.unix_s()
-        if unix_s is None:
-            return _LONG_MS
-        if self._schedule.is_inside(unix_s):
-            return 0
-        return self._schedule.next_change_s(unix_s) * 1000
-
     def is_recording(self):
         return self._take.is_open
 
@@ -99,7 +67,6 @@ class Recorder:
             if not self._is_permitted():
                 await self._wait_for_change(_CHECK_MS)
                 continue
-            self._is_listening = True
             try:
                 await self._listen(check_in)
             except (DeviceError, MemoryError) as e:
@@ -109,8 +76,6 @@ class Recorder:
                 if not self._by_itself:
                     self._wanted = False
                 await self._wait_for_change(_RESUME_MS)
-            finally:
-                self._is_listening = False
 
     def _is_permitted(self):
         """True if a take may run now; else the reason says why not (a failure's stays)."""
@@ -118,9 +83,6 @@ class Recorder:
             if not self._by_itself:
                 self._wanted = False
             self.reason.set(self._denied)
-            return False
-        if self._is_dozing and self._wanted:
-            self.reason.set("dozing")
             return False
         if self._wanted and self._schedule:
             unix_s = self._clock.unix_s()
@@ -141,7 +103,6 @@ class Recorder:
         self._quota.check()
         self._take.begin(holds=self._gate is not None)
         self._skip_left = self._skip_samples
-        self._heard_up_ms = self._clock.uptime_ms()
         if self._gate:
             self._gate.close()
         if self._conditioner:
@@ -199,8 +160,6 @@ class Recorder:
         self._show()
 
     def _follow_gate(self, is_open, frames_in_hand):
-        if is_open:
-            self._heard_up_ms = self._clock.uptime_ms()
         if is_open and self._take.holds:
             self._take.release(frames_in_hand)
         elif not is_open and not self._take.holds:

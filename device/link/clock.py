@@ -26,7 +26,6 @@ _DRIFT_MEASURED_PPM = const(20)
 _DRIFT_LIMIT_PPB = const(200_000)  # beyond it a witness was wrong, not the crystal
 _DRIFT_OVER_MS = const(3_600_000)  # measured over at least an hour
 _RTC_UNCERTAINTY_MS = const(5_000)
-_RTC_SLEPT_PCT = const(1)  # of the time since a witness, if it went on through sleeps
 
 
 class Clock:
@@ -47,8 +46,6 @@ class Clock:
         self._sync_uncertainty_ms = 0
         self._reference = None  # (uptime, Unix, uncertainty) that the drift is measured from
         self._kept_up_ms = 0
-        self._slept_ms = 0  # doubt that sleeps brought since the last witness
-        self._slept_before_ms = 0  # and before it
         self.drift_ppb = None  # how much faster than the ticks time passes; None: not measured
         self.on_set = None  # called when the time becomes known or steps
 
@@ -94,18 +91,10 @@ class Clock:
 
     def _uncertainty_at(self, up_ms):
         ppm = _DRIFT_UNMEASURED_PPM if self.drift_ppb is None else _DRIFT_MEASURED_PPM
-        slept_ms = self._slept_ms if up_ms >= self._sync_up_ms else self._slept_before_ms
-        awake_ms = abs(up_ms - self._sync_up_ms) * ppm // 1_000_000
-        return self._sync_uncertainty_ms + slept_ms + awake_ms
+        return self._sync_uncertainty_ms + abs(up_ms - self._sync_up_ms) * ppm // 1_000_000
 
-    def slept(self, duration_ms, ppm):
-        """The board slept, and another oscillator moved the ticks on: off by up to ppm. Returns
-        by how much that may be, in ms.
-        """
-        doubt_ms = -(-duration_ms * ppm // 1_000_000)
-        self._slept_ms += doubt_ms
-        self._reference = None  # such ticks say nothing about the crystal
-        return doubt_ms
+    def _kept_doubt_ms(self):
+        return self._sync_uncertainty_ms
 
     def witness(self, unix_ms, uncertainty_ms, source):
         """Take a statement about the present. Refused if it cannot be true or says less than
@@ -128,8 +117,6 @@ class Clock:
         self._offset_ms = unix_ms - up_ms
         self._sync_up_ms = up_ms
         self._sync_uncertainty_ms = uncertainty_ms
-        self._slept_before_ms += self._slept_ms
-        self._slept_ms = 0
         is_step = step_ms is None or abs(step_ms) >= _STEP_MS
         if is_step or up_ms - self._kept_up_ms >= _KEEP_MS:
             self._keep_offset(up_ms)
@@ -165,26 +152,25 @@ class Clock:
         if unix_s is not None:
             self.witness(unix_s * 1000 + 500, 1_500, "date")
 
-    def witness_rtc(self, reset_cause, may_have_slept=False):
-        """After a reset that the board's own clock outlived, it is a witness to some seconds; to
-        more of them where the board sleeps.
-        """
+    def witness_rtc(self, reset_cause):
+        """After a reset that the board's own clock outlived, it is a witness to some seconds."""
         if reset_cause not in ("reset", "watchdog"):
             return  # without power it began anew; what it does in deep sleep depends on the board
         unix_s = self._port.rtc_unix_s()
-        known_ms, doubt_ms = self._last_known()
-        if unix_s is not None and unix_s >= known_ms // 1000:
-            uncertainty_ms = _RTC_UNCERTAINTY_MS
-            if may_have_slept:
-                uncertainty_ms += doubt_ms + (unix_s * 1000 - known_ms) * _RTC_SLEPT_PCT // 100
-            self.witness(unix_s * 1000 + 500, uncertainty_ms, "rtc")
+        if unix_s is not None and unix_s >= self.not_before_s():
+            self.witness(
+                unix_s * 1000 + 500, _RTC_UNCERTAINTY_MS + self._rtc_doubt_ms(unix_s), "rtc"
+            )
+
+    def _rtc_doubt_ms(self, unix_s):
+        return 0
 
     def not_before_s(self):
         """Unix seconds that have passed for certain: the firmware's build, or a known time."""
         return self._last_known()[0] // 1000
 
     def _last_known(self):
-        """(Unix ms, uncertainty in ms) of the latest time that was kept: a floor."""
+        """(Unix ms, uncertainty in ms) of the latest time that was kept, or of the build."""
         latest = self._port.build_unix_s * 1000, 0
         for entry in self._boots.values():
             if is_entry(entry):
@@ -195,20 +181,18 @@ class Clock:
         """(Unix ms, uncertainty in ms) of a clip's first sample; None if its boot never knew.
 
         The best of now wins over what was known at the time: a late or better witness corrects
-        all clips that were not created in the cloud yet. After a sleep the clip's own may be
-        better: between it and the witness the ticks were not the crystal's.
+        all clips that were not created in the cloud yet.
         """
         boot, up_ms = record["boot"], record["up"]
         if boot == self._boot and self._offset_ms is not None:
-            return _better(record, self._unix_at(up_ms), self._uncertainty_at(up_ms))
+            return self._unix_at(up_ms), self._uncertainty_at(up_ms)
         entry = self._boots.get(str(boot), ())
         if is_entry(entry):
             offset_ms, sync_up_ms, drift_ppb, uncertainty_ms = entry
             since_ms = up_ms - sync_up_ms
             ppm = _DRIFT_MEASURED_PPM if drift_ppb else _DRIFT_UNMEASURED_PPM
             uncertainty_ms += abs(since_ms) * ppm // 1_000_000
-            start_ms = offset_ms + up_ms + drift_ppb * since_ms // 1_000_000_000
-            return _better(record, start_ms, uncertainty_ms)
+            return offset_ms + up_ms + drift_ppb * since_ms // 1_000_000_000, uncertainty_ms
         start, doubt = record.get("start"), record.get("doubt")
         if isinstance(start, int):
             return start, doubt if isinstance(doubt, int) else 1_500
@@ -226,7 +210,7 @@ class Clock:
             self._offset_ms,
             self._sync_up_ms,
             self.drift_ppb or 0,
-            self._sync_uncertainty_ms + self._slept_before_ms,
+            self._kept_doubt_ms(),
         ]
         while len(self._boots) > _BOOTS_KEPT:
             del self._boots[str(min(int(boot) for boot in self._boots))]
@@ -245,15 +229,6 @@ class Clock:
             "uptime_s": self.uptime_ms() // 1000,
             "boot": self._boot,
         }
-
-
-def _better(record, start_ms, doubt_ms):
-    """(start, doubt) as computed, or the record's own where it agrees and is less in doubt."""
-    own_ms, own_doubt_ms = record.get("start"), record.get("doubt")
-    if isinstance(own_ms, int) and isinstance(own_doubt_ms, int):
-        if own_doubt_ms < doubt_ms and abs(own_ms - start_ms) <= doubt_ms + own_doubt_ms:
-            return own_ms, own_doubt_ms
-    return start_ms, doubt_ms
 
 
 def is_entry(entry):

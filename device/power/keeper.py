@@ -12,6 +12,7 @@ them there.
 import asyncio
 
 from device.compat import WAIT_ERRORS, const, sleep_ms, wait_for_ms
+from device.power.brown_out import SPARED_MS
 
 _LOOK_MS = const(5_000)
 _GAP_MS = const(50)  # between two slices of sleep: every task that is due runs
@@ -20,16 +21,16 @@ _ALIVE_MS = const(600_000)
 
 class Keeper:
     """battery: port; gates: (recording, sending) of power.gate; saver: power.saver.Saver, or None
-    where nothing shall be saved; resets: power.resets.Resets, which this task carries out.
+    where nothing shall be saved; cause: of the last reset.
     """
 
-    def __init__(self, battery, gates, recorder, lane, link, resets, saver, clock, log):
+    def __init__(self, battery, gates, recorder, lane, link, cause, saver, clock, log):
         self._battery = battery
         self._recording, self._sending = gates
         self._recorder = recorder
         self._lane = lane
         self._link = link
-        self._resets = resets
+        self._is_brown_out = cause == "brown_out"
         self._saver = saver
         self._clock = clock
         self._log = log
@@ -55,7 +56,6 @@ class Keeper:
             if self._read_up_ms is None or now - self._read_up_ms >= _LOOK_MS:
                 self._read_up_ms = now
                 self._read_battery()
-            self._resets.look()
             is_saving = self._is_saving()
             reason = self._radio_off(now, is_saving)
             if reason:
@@ -86,7 +86,7 @@ class Keeper:
 
     def _radio_off(self, now, is_saving):
         """Why the radio is to be off, a code of reasons.LANE, or None."""
-        if self._resets.is_spared() and not self._is_charging:
+        if self._is_brown_out and now < SPARED_MS and not self._is_charging:
             return "brown_out"
         if not self._sending.is_open:
             return "battery_low"

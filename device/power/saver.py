@@ -66,15 +66,15 @@ class Saver:
         limit_ms = self._rests_ms(is_radio_denied) if is_saving else 0
         if limit_ms < _SHORTEST_MS:
             self._recorder.doze(False)  # awake, it listens itself
-            if self._indicator.is_asleep:
-                self._indicator.wake()
+            self._indicator.is_asleep = False
             return False
         if self._dozes and self._recorder.quiet_ms() >= _QUIET_MS:
             self._recorder.doze(True)
             return True  # the microphone stops in the gap
         if not self._indicator.is_asleep:
             self._sleeps += 1
-            self._indicator.sleep()
+            self._indicator.is_asleep = True
+            return True  # the light says so in the gap, then it is dark
         begun = self._clock.uptime_ms()
         self._woken_by = self._port.light(min(limit_ms, self._slice_ms))
         passed_ms = self._clock.uptime_ms() - begun

@@ -28,16 +28,7 @@ class IndicatorTask:
         self._recorder = recorder
         self._lane = lane
         self.code = None
-        self.is_asleep = False
-
-    def sleep(self):
-        """The board is about to sleep: the light says so once, then it is dark."""
-        self.is_asleep = True
-        self._indicator.show("asleep")
-
-    def wake(self):
-        self.is_asleep = False
-        self.code = None  # shown anew at the next look
+        self.is_asleep = False  # set by who puts the board to sleep
 
     async def run(self, check_in):
         while True:

@@ -61,7 +61,7 @@ class SimHal:
         """Nobody calls: the loop's console is what would, and it is checked in test_control."""
         from device.hal.sim.sleep import Sleep
 
-        return Sleep(lambda: False, lambda name, **values: None)
+        return Sleep(lambda: None, lambda name, **values: None)
 
 
 class Esp32Hal:

@@ -14,6 +14,7 @@ from device.capture.level import Meter
 from device.capture.pace import Pace
 from device.capture.preroll import PreRoll
 from device.capture.recorder import Recorder
+from device.capture.resting import RestingRecorder
 from device.capture.ring import BlockRing
 from device.capture.take import Take
 from device.codec.wav import WavCodec
@@ -96,6 +97,7 @@ class Bench:
         preroll=None,
         parts=(None, None, None),
         skip_samples=0,
+        kind=Recorder,
     ):
         self.time = time
         self.microphone = microphone
@@ -120,7 +122,7 @@ class Bench:
             {"epoch": lambda: epoch, "closed": self._closed, "torn": self.torn.append},
             log,
         )
-        self.recorder = Recorder(
+        self.recorder = kind(
             microphone,
             self.buffers.ring,
             self.take,
@@ -396,7 +398,7 @@ def test_gain_is_applied_before_it_is_measured_and_coded(tmp_path, time):
 
 def test_a_denied_take_is_closed_whole_and_by_the_button_it_stays_so(tmp_path, time):
     microphone = Microphone(1_000_000)
-    bench = Bench(tmp_path, time, microphone, clip_samples=16_000_000)
+    bench = Bench(tmp_path, time, microphone, clip_samples=16_000_000, kind=RestingRecorder)
     recorder = bench.recorder
     press = lambda: recorder.want(True)  # noqa: E731
     bench.run(20, press, None, None, lambda: recorder.deny("battery_low"))
@@ -413,7 +415,14 @@ def test_a_denied_take_is_closed_whole_and_by_the_button_it_stays_so(tmp_path, t
 
 def test_a_mode_that_begins_by_itself_goes_on_when_it_is_no_longer_denied(tmp_path, time):
     microphone = Microphone(10_000_000)
-    bench = Bench(tmp_path, time, microphone, mode="continuous", clip_samples=16_000_000)
+    bench = Bench(
+        tmp_path,
+        time,
+        microphone,
+        mode="continuous",
+        clip_samples=16_000_000,
+        kind=RestingRecorder,
+    )
     deny = bench.recorder.deny
     bench.run(20, None, lambda: deny("battery_low"), None, None, lambda: deny(None))
     assert microphone.starts == 2 and bench.recorder.reason.code == "recording"
@@ -423,7 +432,7 @@ def test_a_mode_that_begins_by_itself_goes_on_when_it_is_no_longer_denied(tmp_pa
 def test_how_long_nothing_begins_by_itself(tmp_path, time):
     from device.capture.schedule import Schedule
 
-    bench = Bench(tmp_path, time, Microphone(0), mode="schedule")
+    bench = Bench(tmp_path, time, Microphone(0), mode="schedule", kind=RestingRecorder)
     recorder = bench.recorder
     recorder._schedule = Schedule(["13:00-14:00"], 0)
     assert recorder.rests_ms() > 3_600_000, "the time is not known: nothing can begin"
@@ -443,6 +452,7 @@ def test_a_recorder_that_dozes_stops_its_microphone_and_comes_back(tmp_path, tim
     bench = Bench(
         tmp_path, time, microphone, mode="activity", preroll=PreRoll(64_000, 16_000, 512),
         parts=(gate, None, None),
+        kind=RestingRecorder,
     )  # fmt: skip
     recorder, seen = bench.recorder, []
 

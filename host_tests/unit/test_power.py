@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.link.clock import Clock
+from device.joints import Joints
+from device.link.slept_clock import SleptClock
+from device.power import resets
+from device.power.brown_out import Spare
 from device.power.gate import Gate
 from device.power.keeper import Keeper
-from device.power.resets import Resets
 from device.power.saver import Saver
 
 HOUR_S = 3600
@@ -101,12 +103,6 @@ class Part:
     def is_busy(self):
         return self.busy
 
-    def sleep(self):
-        self.is_asleep = True
-
-    def wake(self):
-        self.is_asleep = False
-
 
 class Port:
     """Sleeps by moving time; `ends`: (at second, what ends it)."""
@@ -144,13 +140,14 @@ class Bench:
     ):
         self.time = time
         self.log, self.lines = fakes.make_log()
-        self.clock = Clock(fakes.ClockPort(), 1, self.log)
+        self.clock = SleptClock(fakes.ClockPort(), 1, self.log)
         self.battery = Battery(level)
         self.system, self.secrets = System(cause), fakes.Secrets()
         self.recorder, self.lane, self.link = Part(), Part(), Part()
         self.heartbeat, self.recovery, self.indicator = Part(), Part(), Part()
-        self.resets = Resets(self.system, self.secrets, self.clock, self.log)
-        self.resets.attach(self.recorder, self.lane, self.link)
+        self.joints = Joints(self.system, self.secrets)
+        self.joints.recorder, self.joints.lane = self.recorder, self.lane
+        self.joints.uptime_ms = self.clock.uptime_ms
         self.port = Port(time) if sleeps else None
         parts = (self.recorder, self.lane, self.link)
         all_parts = (*parts, self.heartbeat, self.recovery, self.indicator)
@@ -158,8 +155,8 @@ class Bench:
         if saves:
             saver = Saver(self.port, all_parts, self.clock, 60_000, scheduled, dozes)
         gates = (Gate(5, 5), Gate(10, 5))
-        self.keeper = Keeper(self.battery, gates, *parts, self.resets, saver, self.clock, self.log)
-        self.task = self.keeper if level is not None else self.resets
+        self.keeper = Keeper(self.battery, gates, *parts, cause, saver, self.clock, self.log)
+        self.task = self.keeper if level is not None else Spare(self.link)
 
     def run(self, seconds, *steps):
         """steps: (at second from now, function)."""
@@ -252,13 +249,9 @@ def test_a_falling_battery_first_stops_sending_then_recording(time):
 @pytest.mark.parametrize("level", [80, None])
 def test_after_a_brown_out_the_radio_waits_two_minutes(time, level):
     b = Bench(time, level=level, cause="brown_out", saves=False)
-    b.run(110)
-    assert b.link.offs == ["brown_out"]
-    b.run(30)
-    assert b.link.offs == ["brown_out", None]
-    b = Bench(time, level=level, cause="watchdog", saves=False)
-    b.run(10)
-    assert b.link.offs == [None]
+    seen = []
+    b.run(130, (110, lambda: seen.extend(b.link.offs)))
+    assert seen == ["brown_out"] and b.link.offs == ["brown_out", None]
 
 
 # -- the radio --------------------------------------------------------------------------------
@@ -445,47 +438,40 @@ def test_who_dozes_listens_again_as_soon_as_the_board_stays_awake(time):
 # -- resets -----------------------------------------------------------------------------------
 
 
-def make_resets(cause="power_on", reason="", secrets=None):
-    log, lines = fakes.make_log()
-    clock = Clock(fakes.ClockPort(), 1, log)
-    system = System(cause, reason)
-    return Resets(system, secrets or fakes.Secrets(), clock, log), system
-
-
 def test_causes_are_counted_durably(time):
     secrets = fakes.Secrets()
     for cause in ("power_on", "watchdog", "watchdog", "brown_out"):
-        resets, _ = make_resets(cause, secrets=secrets)
-    told = resets.as_dict()
-    assert told["last"] == {"cause": "brown_out"}
-    assert {cause: n for cause, n in told["counts"].items() if n} == {
-        "power_on": 1,
-        "watchdog": 2,
-        "brown_out": 1,
+        told = resets.count(System(cause), secrets)
+    assert told == {
+        "last": {"cause": "brown_out"},
+        "counts": {"power_on": 1, "watchdog": 2, "brown_out": 1},
     }
-    assert all(len(key) <= 15 for key in secrets.counters), "NVS takes no longer key"
+    assert all(len("rst:" + cause) <= 15 for cause in resets.CAUSES.split()), "NVS: no longer key"
 
 
 def test_why_a_reset_was_planned_is_told_after_it(time):
-    resets, _ = make_resets("reset", "planned modem_silent")
-    assert resets.as_dict()["last"] == {"cause": "reset", "reason": "planned modem_silent"}
+    told = resets.count(System("reset", "planned modem_silent"), fakes.Secrets())
+    assert told["last"] == {"cause": "reset", "reason": "planned modem_silent"}
 
 
-@pytest.mark.parametrize("level", [80, None])
-def test_a_planned_reset_waits_for_an_hour_and_for_what_is_in_hand(time, level):
-    b = Bench(time, level=level, saves=False)
-    b.resets.plan("modem_silent")
-    b.resets.plan("another")
-    b.recorder.recording, b.lane.in_hand = True, 7
-    b.run(3590)
-    assert b.system.resets == [] and b.resets.as_dict()["last"]["planned"] == "modem_silent"
-    b.run(100)
-    b.recorder.recording = False
-    b.run(100)
-    assert b.system.resets == [], "a clip is in hand"
-    b.lane.in_hand = 0
+def test_a_planned_reset_waits_for_an_hour_and_for_what_is_in_hand(time):
+    b = Bench(time)
+
+    async def main():
+        b.joints.plan_reset("modem_silent")
+        b.joints.plan_reset("another")
+        b.recorder.recording, b.lane.in_hand = True, 7
+        await asyncio.sleep(3590)
+        assert b.joints.resets["planned"] == "modem_silent"
+        await asyncio.sleep(100)
+        b.recorder.recording = False
+        await asyncio.sleep(100)
+        assert b.system.resets == [], "a clip is in hand"
+        b.lane.in_hand = 0
+        await asyncio.sleep(100)
+
     with pytest.raises(SystemExit):
-        b.run(100)
+        fakes.run(main(), time)
     assert b.system.resets == ["planned modem_silent"]
 
 
@@ -495,21 +481,21 @@ def test_two_planned_resets_are_an_hour_apart_whatever_happens_between(pauses):
     from device import compat
 
     real, compat.time = compat.time, fakes.Time()
+    time, planned = compat.time, []
+
+    async def life(boot, pause):
+        boot.joints.plan_reset("again")
+        await asyncio.sleep(pause)
+
     try:
-        at, planned = 0, []
         for pause in pauses:
-            compat.time.seconds = at
-            resets, system = make_resets()
-            resets.plan("again")
-            resets.attach(Part(), Part(), Part())
-            for _ in range(pause):
-                compat.time.advance(1000)
-                try:
-                    resets.look()
-                except SystemExit:
-                    planned.append(compat.time.seconds)
-                    break
-            at = compat.time.seconds
+            boot = Bench(time)
+            try:
+                fakes.run(life(boot, pause), time)
+            except SystemExit:
+                planned.append(time.seconds)
+            boot.joints._task.cancel()
     finally:
+        time.runner.close()
         compat.time = real
     assert all(b - a >= HOUR_S for a, b in zip(planned, planned[1:], strict=False))

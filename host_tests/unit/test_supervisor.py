@@ -374,11 +374,10 @@ def test_the_light_of_an_empty_battery_and_of_a_board_asleep(tmp_path, time):
     async def main():
         running = asyncio.create_task(task.run(lambda within_ms: None))
         await asyncio.sleep(1)
-        task.sleep()
-        assert shown[-1] == "asleep"
+        task.is_asleep = True
         await asyncio.sleep(20)
         assert task.shown() == "asleep" and shown[-1] == "asleep"
-        task.wake()
+        task.is_asleep = False
         await asyncio.sleep(1)
         assert shown[-1] == "waiting"
         running.cancel()

@@ -13,6 +13,7 @@ LIMIT = next(row for row in ROWS if row[0] == "watchdog.limit_s")
 TASKS = {
     "capture/recorder": "recorder",
     "power/keeper": "power",
+    "power/brown_out": "power, on the mains",
     "store/recovery": "recovery",
     "link/link": "link",
     "link/timekeeper": "timekeeper",

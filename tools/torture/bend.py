@@ -92,13 +92,14 @@ def install(settings_changes):
 
 
 _ALL = (
-    "joints", "errors", "http.client", "link.clock", "link.link", "link.timekeeper", "link.ntp",
-    "power.gate", "power.keeper", "power.resets", "power.saver",
+    "joints", "errors", "http.client",
+    "link.clock", "link.slept_clock", "link.link", "link.timekeeper", "link.ntp",
+    "power.brown_out", "power.gate", "power.keeper", "power.resets", "power.saver",
     "queue.backlog", "queue.waits", "store.medium", "store.recovery", "store.repair",
     "store.slots", "store.store", "supervisor.heartbeat", "supervisor.indicator",
     "supervisor.people", "supervisor.status", "supervisor.supervisor", "transfer.cloud",
     "transfer.lane", "transfer.whole_file", "capture.level", "capture.pace", "capture.recorder",
-    "capture.take", "config",
+    "capture.resting", "capture.take", "config",
 )  # fmt: skip
 
 

@@ -133,7 +133,7 @@ async def _program(place, plan, cause):
     tasks = {row[0]: row[1].__self__ for row in supervisor._table}
     place.recorder, place.lane = tasks["recorder"], tasks["lane"]
     place.heartbeat = tasks["heartbeat"]
-    place.keeper = tasks["power"]
+    place.keeper = tasks.get("power")
     failed = await supervisor.run()
     place.add("reset", why=f"task {failed} ended")
     place.said(f"E reset because task={failed} ended")

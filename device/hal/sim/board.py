@@ -19,7 +19,7 @@ class Board:
     def open_sleep(self):
         from device.hal.sim.sleep import Sleep
 
-        return Sleep(self.console.has_input, self.console.event)
+        return Sleep(self.console.line, self.console.event)
 
 
 def _folder():
@@ -47,6 +47,17 @@ def _event(console, folder):
         console.event(name, **values)
 
     return event
+
+
+def take_memory(path):
+    """What stands in RTC memory, which is empty then."""
+    try:
+        with open(path) as f:
+            text = f.read()
+        os.remove(path)
+    except OSError:
+        return ""
+    return text
 
 
 def build():
@@ -77,7 +88,10 @@ def build():
     board.button = button = Button()
     board.indicator = Indicator(event)
     board.watchdog = Watchdog(event)
-    board.system = System(spec["device_id"], spec.get("cause", "power_on"), folder + "/rtc_memory")
+    memory = folder + "/rtc_memory"
+    board.system = System(
+        spec["device_id"], spec.get("cause", "power_on"), memory, take_memory(memory)
+    )
 
     def set_battery(command):
         battery.level_pct = command.get("percent", battery.level_pct)

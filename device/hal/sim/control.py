@@ -6,7 +6,6 @@ commands.
 """
 
 import json
-import select
 import socket
 import sys
 
@@ -76,13 +75,9 @@ class Console:
                 return b""
             self._rest += data
 
-    def has_input(self):
-        """True if somebody has written to the board. Never waits."""
-        if self._socket is None:
-            return self._address is not None  # it still has to connect
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+    def line(self):
+        """The socket to the simulator, or None before the first command was waited for."""
+        return self._socket
 
     def reply(self, command, answer):
         self._send({"answer": command.get("id"), "value": answer})

@@ -3,7 +3,6 @@ steered.
 """
 
 import asyncio
-import os
 import sys
 import time
 
@@ -138,24 +137,17 @@ class Watchdog:
 
 
 class System:
-    """memory: path of the file that stands for RTC memory, or None: it forgets."""
+    """memory: path of the file that stands for RTC memory, or None: it forgets. reason: what was
+    in it.
+    """
 
     firmware_version = FIRMWARE_VERSION
 
-    def __init__(self, device_id, cause, memory=None):
+    def __init__(self, device_id, cause, memory=None, reason=""):
         self.device_id = device_id
         self._cause = cause
         self._memory = memory
-        self._reason = self._recall() if memory else ""
-
-    def _recall(self):
-        try:
-            with open(self._memory) as f:
-                reason = f.read()
-            os.remove(self._memory)
-        except OSError:
-            return ""
-        return reason if self._cause == "reset" else ""
+        self._reason = reason if cause == "reset" else ""
 
     def reset_cause(self):
         return self._cause
