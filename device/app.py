@@ -11,6 +11,7 @@ import random
 from device import codec as codecs
 from device.capture.ring import BlockRing
 from device.compat import const, forget_module
+from device.errors import NeedsOperator
 from device.log import LEVEL_NAMES, Log
 
 _WORK_BYTES = const(2304)  # the largest FLAC frame and the header behind it
@@ -96,9 +97,9 @@ def build(board, config_data):
 def _join(board, settings, faults, buffers, boot, log):
     from device.http.client import HttpClient
     from device.joints import Joints
-    from device.link.clock import Clock
     from device.link.link import Link
     from device.link.timekeeper import TimeKeeper
+    from device.power import resets
     from device.queue.backlog import Backlog
     from device.queue.waits import Waits
     from device.store.medium import Quota
@@ -112,10 +113,15 @@ def _join(board, settings, faults, buffers, boot, log):
     from device.supervisor.supervisor import Supervisor
     from device.transfer.cloud import Cloud
     from device.transfer.lane import Lane
-    from device.transfer.whole_file import WholeFile
+    from device.transfer.whole_file import strategy_of
 
     system, secrets = board.system, board.secrets
     random_bits = seeded_bits(system.device_id, boot)
+    saves = settings["power.save"] and board.battery.percent() is not None
+    if saves:
+        from device.link.slept_clock import SleptClock as Clock
+    else:
+        from device.link.clock import Clock
     clock = Clock(board.clock, boot, log)
     store = ClipStore(board.storage, secrets)
     store.prepare()
@@ -123,7 +129,15 @@ def _join(board, settings, faults, buffers, boot, log):
     clock.attach(Slots("boots2", state_path + "boots"))
     clock.witness_rtc(system.reset_cause())
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
-    joints = Joints(secrets)
+    try:
+        # FAT may count its clusters for a minute, once after it was mounted (ff.c, f_getfree):
+        # now, before the watchdog runs (docs/watchdog.md).
+        quota.refresh()
+    except NeedsOperator:
+        pass  # whoever records or sends meets it again, and says so
+    joints = Joints(system, secrets)
+    joints.resets = resets.count(system, secrets)
+    forget_module("device.power.resets")
     joints.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
     cloud = Cloud(http, settings["cloud.api_url"], secrets, clock)
     networks = [(name, secrets.get("wifi:" + name) or "") for name in settings["wifi.networks"]]
@@ -140,21 +154,27 @@ def _join(board, settings, faults, buffers, boot, log):
     recovery = Recovery(store, buffers.work, log, joints.work_came)
     backlog = Backlog(store, joints.epoch, recovery.pend)
     makers = (store, cloud, clock, system.device_id, store_id(secrets, random_bits), log)
-    joints.whole_file = WholeFile(*makers)
-    strategy = _strategy(makers, settings, joints)
+    strategy = strategy_of(makers, settings, joints)
     joints.lane = lane = Lane(
         store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log
     )
-    if settings["upload.live"]:
-        lane.live = strategy
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}
     recorder = _join_recorder(
-        board.microphone, settings, buffers, store, quota, clock, boot, callbacks, log
+        board.microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
     )
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     indicator = IndicatorTask(board.indicator, recorder, lane)
+    parts = (recorder, lane, link, heartbeat, recovery, indicator)
+    joints.recorder, joints.uptime_ms = recorder, clock.uptime_ms
+    keeper = spare = None
+    if board.battery.percent() is not None:
+        joints.keeper = keeper = keeper_of(board, settings, saves, parts, clock, log)
+    elif system.reset_cause() == "brown_out":
+        from device.power.brown_out import Spare
+
+        spare = Spare(link)
     shown = {
         "recorder": recorder.as_dict,
         "queue": queue_part(lane, backlog, recovery, http),
@@ -164,12 +184,17 @@ def _join(board, settings, faults, buffers, boot, log):
         "heartbeat": heartbeat.as_dict,
         "settings": {"faults": faults} if faults else {"ok": True},
         "indicator": indicator.shown,
+        "resets": joints.resets,
+        "uploads": strategy.as_dict,
     }
-    if strategy is not joints.whole_file:
-        shown["uploads"] = strategy.as_dict
     status = Status(system, shown)
     people = People(board.button, board.console, recorder, lane, status)
+    if keeper:
+        shown["power"] = keeper.as_dict
+        people.on_touch = keeper.touched
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
+    if keeper or spare:
+        supervisor.add("power", (keeper or spare).run)
     for name, run in (
         ("recorder", recorder.run),
         ("button", people.run_button),
@@ -185,30 +210,40 @@ def _join(board, settings, faults, buffers, boot, log):
     return supervisor
 
 
-def _strategy(makers, settings, joints):
-    """The lane's: whole files alone, or with chunks. makers: what WholeFile was made of."""
-    if settings["upload.strategy"] == "whole":
-        return joints.whole_file
-    from device.transfer.choice import Strategies
-    from device.transfer.chunk_calls import ChunkCalls
-    from device.transfer.chunked import Chunked
+def keeper_of(board, settings, saves, parts, clock, log):
+    """The keeper of the battery, with a saver where there is a battery to save."""
+    from device.power.gate import Gate
+    from device.power.keeper import Keeper
 
-    store, cloud, clock, device_id, store_name, log = makers
-    chunk_bytes = settings["upload.chunk_kb"] * 1024
-    is_live = settings["upload.live"]
-    parts = (store, ChunkCalls(cloud), clock, device_id, store_name, chunk_bytes)
-    chunked = Chunked(*parts, joints.whole_file.note_put, log)
-    if is_live:
-        store.follow = joints.work_came, chunk_bytes
-    setting = settings["upload.strategy"]
-    return Strategies(store, joints.whole_file, chunked, setting, is_live, joints.epoch, log)
+    names = ("battery.stop_recording_pct", "battery.stop_sending_pct")
+    gates = [Gate(settings[name], settings["battery.hysteresis_pct"]) for name in names]
+    saver = None
+    if saves:
+        from device.power.saver import Saver
+
+        mode, watchdog_ms = settings["recording.mode"], settings["watchdog.limit_s"] * 1000
+        is_scheduled = bool(settings["schedule.windows"]) and mode in ("schedule", "activity")
+        port = board.open_sleep() if mode != "continuous" else None
+        dozes = mode == "activity" and port is not None and "level" in port.wakes_by
+        if mode == "activity" and not is_scheduled and not dozes:
+            port = None  # it always listens: nothing to sleep for
+        saver = Saver(port, parts, clock, watchdog_ms, is_scheduled, dozes)
+    recorder, lane, link = parts[:3]
+    cause = board.system.reset_cause()
+    return Keeper(board.battery, gates, recorder, lane, link, cause, saver, clock, log)
 
 
-def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):
+def _join_recorder(
+    microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
+):
     from device.capture.level import Meter
     from device.capture.pace import Pace
-    from device.capture.recorder import Recorder
     from device.capture.take import Take
+
+    if saves:
+        from device.capture.resting import RestingRecorder as Recorder
+    else:
+        from device.capture.recorder import Recorder
 
     rate_hz = settings["recording.rate_hz"]
     take_settings = {

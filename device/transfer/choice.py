@@ -33,6 +33,22 @@ def choose(setting, offered, size_bytes, chunk_bytes, needed_s, cuts):
     return CHUNKS if needed_s is not None and needed_s > _SAFE_URL_LIFE_S else WHOLE
 
 
+def strategies_of(makers, settings, joints):
+    """What the settings ask for. makers: what WholeFile was made of; joints: with whole_file."""
+    from device.transfer.chunk_calls import ChunkCalls
+    from device.transfer.chunked import Chunked
+
+    store, cloud, clock, device_id, store_name, log = makers
+    whole = joints.whole_file
+    chunk_bytes = settings["upload.chunk_kb"] * 1024
+    parts = (store, ChunkCalls(cloud), clock, device_id, store_name, chunk_bytes)
+    chunked = Chunked(*parts, whole.note_put, log)
+    setting, is_live = settings["upload.strategy"], settings["upload.live"]
+    if is_live:
+        store.follow = joints.work_came, chunk_bytes
+    return Strategies(store, whole, chunked, setting, is_live, joints.epoch, log)
+
+
 class Strategies:
     """whole: WholeFile; chunked: Chunked; setting: upload.strategy; is_live: upload.live;
     epoch(): the token epoch that clips must have to be sent now.
@@ -44,6 +60,7 @@ class Strategies:
         self._chunked = chunked
         self._setting = setting
         self._is_live = is_live
+        self.live = self if is_live else None  # whom the lane asks for the open clip's turn
         self._epoch = epoch
         self._log = log
         self._begun = 0  # the clip that began to go while it was recorded
@@ -53,9 +70,8 @@ class Strategies:
 
     def as_dict(self):
         """The part of the status document: which way clips go now."""
-        state = {"strategy": self._setting, "live": self._is_live, "chunks_offered": self.offered}
-        if self._whole.rate_bytes_s is not None:
-            state["rate_bytes_s"] = self._whole.rate_bytes_s
+        state = self._whole.as_dict()
+        state.update(strategy=self._setting, live=self._is_live, chunks_offered=self.offered)
         return state
 
     def next(self):

@@ -85,6 +85,18 @@ async def poll(ask, alive):
         pause_ms = min(2 * pause_ms, _POLL_CAP_MS)
 
 
+def strategy_of(makers, settings, joints):
+    """The lane's strategy: whole files alone, or with chunks. makers: what WholeFile is made of;
+    joints: learn of it.
+    """
+    joints.whole_file = whole = WholeFile(*makers)
+    if settings["upload.strategy"] == "whole":
+        return whole
+    from device.transfer.choice import strategies_of
+
+    return strategies_of(makers, settings, joints)
+
+
 class WholeFile:
     """store, cloud, clock as in app.py; device_id and store_id make the clip's key unique."""
 
@@ -99,6 +111,14 @@ class WholeFile:
         self.rate_bytes_s = None  # of the last PUTs; None: not known, or another link since
         self._rate_up_ms = 0
         self.cut_bytes = 0  # how far the last PUT came that was cut
+        self.live = None  # nothing of the clip that is being recorded
+
+    def as_dict(self):
+        """The part of the status document: which way clips go, and how fast the link was."""
+        state = {"strategy": "whole"}
+        if self.rate_bytes_s is not None:
+            state["rate_bytes_s"] = self.rate_bytes_s
+        return state
 
     async def advance(self, clip, alive=no_news):
         """Take clip as far as it goes: to `done`, or raise. alive() is called while it moves.

@@ -246,7 +246,6 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
         strategy = Strategies(store, strategy, chunked, "chunks", True, lambda: 1, log)
         store.follow = (lambda: lane.notify(), CHUNK_BYTES)
     lane = Lane(store, backlog, waits, strategy, server, Link(), clock, 0, log)
-    lane.live = strategy if LIVE else None
     rate_hz = microphone.rate_hz
     settings = {"rate_hz": rate_hz, "clip_samples": CLIP_SAMPLES, "boot": boot, "snr_db": 0}
     callbacks = {"epoch": lambda: 1, "closed": lane.notify, "torn": recovery.pend}

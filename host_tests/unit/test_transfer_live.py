@@ -61,7 +61,6 @@ class Bench:
         waits = Waits(1, 8, self.clock, lambda bits: 0)
         parts = (store, backlog, waits, self.strategies, self.cloud, self.link, self.clock)
         self.lane = Lane(*parts, 600, log)
-        self.lane.live = self.strategies
         store.follow = self.notify, CHUNK
         self.position = 0
 
