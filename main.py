@@ -41,6 +41,21 @@ def reset(board):
     sys.exit(3)
 
 
+def hold(board):
+    """Somebody at the cable stopped it: say so, and leave the prompt to them. The watchdog would
+    end that after a minute; wound up to ten it still begins anew if they forget.
+    """
+    if board is None:
+        return
+    try:
+        from device.field.entry import hold
+
+        hold(board)
+        board.system.log_sink("W stopped by Ctrl-C: nothing is recorded. Ctrl-D starts it again")
+    except (ImportError, MemoryError):
+        pass  # the prompt is there all the same
+
+
 def main():
     if hasattr(gc, "threshold"):
         # Without it the loading of modules leaves its garbage all over the heap, and what stays is
@@ -59,6 +74,8 @@ def main():
             gc.threshold(GC_THRESHOLD_BYTES)
         failed_task = asyncio.run(supervisor.run())
         board.system.log_sink("E reset because task=%s ended" % failed_task)
+    except KeyboardInterrupt:
+        return hold(board)
     except Exception as e:
         gc.collect()
         say = board.system.log_sink if board else sys.stdout.write
