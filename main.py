@@ -75,7 +75,8 @@ def main():
         failed_task = asyncio.run(supervisor.run())
         board.system.log_sink("E reset because task=%s ended" % failed_task)
     except KeyboardInterrupt:
-        return hold(board)
+        hold(board)
+        raise
     except Exception as e:
         gc.collect()
         say = board.system.log_sink if board else sys.stdout.write
