@@ -15,6 +15,8 @@ COMMANDS = (
     "list",
     "check",
     "doctor",
+    "logs",
+    "console",
     "requeue",
     "pull",
     "deliver",

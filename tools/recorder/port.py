@@ -27,8 +27,8 @@ import tempfile
 import threading
 import time
 
-from tools.recorder.errors import BoardFault, Foreign, NoDevice, NotVerified, ToolError
 from tools.recorder import line as serial_line
+from tools.recorder.errors import BoardFault, Foreign, NoDevice, NotVerified, ToolError
 from tools.recorder.manners import busy_message
 from tools.recorder.secret import mask, revealed, secrets_in
 
