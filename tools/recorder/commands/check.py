@@ -5,7 +5,7 @@ from tools.recorder.cli import add_board
 from tools.recorder.errors import EXIT_DONE, EXIT_FAILED
 from tools.recorder.sessions import session
 
-SUMMARY = "Test microphone, card, battery, network, clock, TLS and token, in plain words."
+SUMMARY = "Test a board's parts and its way to the cloud, in plain words."
 EXAMPLE = """
 recorder check --board REC-0001
 recorder check --board REC-0001 --tone 1000     (while a phone plays 1 kHz)

@@ -11,7 +11,7 @@ from tools.recorder.line import Line, answer_of
 from tools.recorder.live import duration_s
 from tools.recorder.ports import find_port
 
-SUMMARY = "Watch a running recorder, and ask it for its status; it goes on with its work."
+SUMMARY = "Watch a running recorder and ask it; it goes on with its work."
 EXAMPLE = """
 recorder console --board REC-0001       (type status, and leave with Ctrl-])
 echo status | recorder console --for 3s

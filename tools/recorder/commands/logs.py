@@ -8,10 +8,10 @@ from tools.recorder.live import duration_s, kept_log, kept_log_of
 from tools.recorder.ports import find_port
 from tools.recorder.sessions import session
 
-SUMMARY = "Print the log that a recorder keeps over resets; -f goes on with what comes."
+SUMMARY = "Print the log that a recorder keeps; -f goes on with what comes."
 EXAMPLE = """
 recorder logs --board REC-0001 --last 50
-recorder logs -f                        (leave with Ctrl-C; the recorder goes on)
+recorder logs -f            (leave with Ctrl-C; the recorder goes on)
 """
 
 
@@ -21,7 +21,7 @@ def add_arguments(command) -> None:
     command.add_argument("--for", dest="lasts", metavar="TIME", help="with -f: 10s, 5m, 1h")
     command.add_argument("--last", type=int, metavar="N", help="only the last N lines")
     command.add_argument(
-        "--running", action="store_true", help="fail rather than stop a board that does not answer"
+        "--running", action="store_true", help="do not stop a board that does not answer"
     )
 
 
