@@ -56,7 +56,7 @@ def hold(board):
         from device.field.entry import hold
 
         hold(board)
-        last_words(board)("W stopped by Ctrl-C: nothing is recorded. Ctrl-D starts it again")
+        last_words(board)("I stopped by Ctrl-C: nothing is recorded. Ctrl-D starts it again")
     except (ImportError, MemoryError):
         pass  # the prompt is there all the same
 

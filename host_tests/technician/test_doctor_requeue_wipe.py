@@ -30,7 +30,7 @@ def test_the_doctor_says_what_waits_why_and_what_was_lost(serial_board, person, 
     serial = serial_board("REC-1", files=_CONFIG)
     make_clips(serial, 2, 2, 2, 2)
     change_record(serial, 2, state="parked", why="refused", said="status=422 lookback")
-    change_record(serial, 3, lost=1600, epoch=9)
+    change_record(serial, 3, lost=800, epoch=9)
     change_record(serial, 4, cut=1)
     Board(serial.device).run(_SECRETS, 60, "secrets")
     path = tmp_path / "rec.tar.gz"
@@ -129,7 +129,7 @@ def test_requeue_brings_each_clip_back_where_it_is_safe(
     if state == "closed" and "--other-epoch" in words:
         assert clip["epoch"] == 1
     if words == ["--rebuild"] and state == "closed":
-        assert clip["cut"] == 1 and clip["samples"] == 32000 and "why" not in clip
+        assert clip["cut"] == 1 and clip["samples"] == 16000 and "why" not in clip
 
 
 def test_another_token_needs_a_word(serial_board, person):
