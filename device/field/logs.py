@@ -1,4 +1,4 @@
-"""The log that is kept on the flash (device/log_ring.py), for a technician: reads, never writes.
+"""The log that is kept on the flash (device/log_file.py), for a technician: reads, never writes.
 
 run() gives all of it to a session; page() a piece of it to the console of a running recorder,
 which loads this module for it alone.
@@ -8,7 +8,7 @@ import gc
 
 from device.compat import const
 from device.field.entry import progress
-from device.log_ring import opened, segments
+from device.log_file import opened, segments, texts
 
 _PAGE_BYTES = const(700)  # of lines; an answer must find room in a full heap
 
@@ -31,7 +31,7 @@ def page(folder, at, pending):
     """{"lines": whole ones, oldest first; "next": what to ask with as at, None at the end}.
 
     at: [number of a segment, offset], None for the beginning. A segment that was overwritten
-    meanwhile: the oldest there is. pending: sealed lines that follow the last one on flash.
+    meanwhile: the oldest there is. pending: lines of the ring's buffer, which follow the flash's.
     """
     number, offset = at if _is_place(at) else (0, 0)
     try:
@@ -42,8 +42,7 @@ def page(folder, at, pending):
             return {"lines": lines, "next": [found, offset]}
     except OSError as e:
         return {"lines": ["W the log cannot be read errno=%s" % e.errno], "next": None}
-    texts = [opened(line + b"\n") for line in pending.split(b"\n")]
-    return {"lines": [text for text in texts if text], "next": None}
+    return {"lines": texts(pending), "next": None}
 
 
 def _is_place(at):

@@ -47,7 +47,8 @@ class People:
             from device.field.logs import page
 
             answer = page(self._ring.folder, command.get("at"), self._ring.pending())
-            forget_module("device.field.logs")
+            for module in ("device.field.logs", "device.field.entry", "device.log_file"):
+                forget_module(module)
             return answer
         else:
             return {"error": "unknown command"}
