@@ -11,6 +11,7 @@ import random
 from device import codec as codecs
 from device.capture.ring import BlockRing
 from device.compat import const, forget_module
+from device.errors import NeedsOperator
 from device.log import LEVEL_NAMES, Log
 
 _WORK_BYTES = const(2304)  # the largest FLAC frame and the header behind it
@@ -60,10 +61,12 @@ def build(board, config_data):
 
     config_data: bytes of config.json, or None. Raises Fatal or NeedsOperator (storage).
     """
+    from device.config_kept import load_settings
     from device.store.slots import Slots
 
     kept = Slots("config1", board.storage.root + "/state/config")
     settings, faults, changes = load_settings(config_data, kept, board.limits)
+    forget_module("device.config_kept")
     gc.collect()
     buffers = Buffers(settings)
     board.microphone.prepare(
@@ -74,7 +77,11 @@ def build(board, config_data):
     faults = board.faults + faults
     system, secrets = board.system, board.secrets
     boot = secrets.counter("boot")
-    ring = log_ring(system, boot)
+    ring = None
+    if system.log_folder:
+        from device.log_ring import LogRing
+
+        ring = LogRing(system.log_folder, boot, system.log_sink)
     sink = ring.sink if ring else system.log_sink
     board.last_words = ring.last_words if ring else sink
     log = Log(sink, LEVEL_NAMES[settings["log.level"]])
@@ -99,9 +106,10 @@ def build(board, config_data):
 def _join(board, settings, faults, buffers, boot, log, ring):
     from device.http.client import HttpClient
     from device.joints import Joints
-    from device.link.clock import BOOTS, Clock
+    from device.link.clock import BOOTS
     from device.link.link import Link
     from device.link.timekeeper import TimeKeeper
+    from device.power import resets
     from device.queue.backlog import Backlog
     from device.queue.waits import Waits
     from device.store.medium import Quota
@@ -119,6 +127,11 @@ def _join(board, settings, faults, buffers, boot, log, ring):
 
     system, secrets = board.system, board.secrets
     random_bits = seeded_bits(system.device_id, boot)
+    saves = settings["power.save"] and board.battery.percent() is not None
+    if saves:
+        from device.link.slept_clock import SleptClock as Clock
+    else:
+        from device.link.clock import Clock
     clock = Clock(board.clock, boot, log)
     if ring:
         ring.uptime_ms = clock.uptime_ms
@@ -128,7 +141,15 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     clock.attach(Slots(BOOTS, state_path + "boots"))
     clock.witness_rtc(system.reset_cause())
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
-    joints = Joints(secrets)
+    try:
+        # FAT may count its clusters for a minute, once after it was mounted (ff.c, f_getfree):
+        # now, before the watchdog runs (docs/watchdog.md).
+        quota.refresh()
+    except NeedsOperator:
+        pass  # whoever records or sends meets it again, and says so
+    joints = Joints(system, secrets)
+    joints.resets = resets.count(system, secrets)
+    forget_module("device.power.resets")
     joints.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
     cloud = Cloud(http, settings["cloud.api_url"], secrets, clock)
     networks = [(name, secrets.get("wifi:" + name) or "") for name in settings["wifi.networks"]]
@@ -153,28 +174,39 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}
     recorder = _join_recorder(
-        board.microphone, settings, buffers, store, quota, clock, boot, callbacks, log
+        board.microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
     )
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     indicator = IndicatorTask(board.indicator, recorder, lane)
-    status = Status(
-        system,
-        secrets,
-        board.battery,
-        {
-            "recorder": recorder.as_dict,
-            "queue": queue_part(lane, backlog, recovery, http),
-            "link": link.as_dict,
-            "clock": clock.as_dict,
-            "storage": quota.as_dict,
-            "heartbeat": heartbeat.as_dict,
-            "settings": {"faults": faults} if faults else {"ok": True},
-            "indicator": indicator.shown,
-        },
-    )
+    parts = (recorder, lane, link, heartbeat, recovery, indicator)
+    joints.recorder, joints.uptime_ms = recorder, clock.uptime_ms
+    keeper = spare = None
+    if board.battery.percent() is not None:
+        joints.keeper = keeper = keeper_of(board, settings, saves, parts, clock, log)
+    elif system.reset_cause() == "brown_out":
+        from device.power.brown_out import Spare
+
+        spare = Spare(link)
+    shown = {
+        "recorder": recorder.as_dict,
+        "queue": queue_part(lane, backlog, recovery, http),
+        "link": link.as_dict,
+        "clock": clock.as_dict,
+        "storage": quota.as_dict,
+        "heartbeat": heartbeat.as_dict,
+        "settings": {"faults": faults} if faults else {"ok": True},
+        "indicator": indicator.shown,
+        "resets": joints.resets,
+    }
+    status = Status(system, secrets, board.battery, shown)
     people = People(board.button, board.console, recorder, lane, status, ring)
+    if keeper:
+        shown["power"] = keeper.as_dict
+        people.on_touch = keeper.touched
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
+    if keeper or spare:
+        supervisor.add("power", (keeper or spare).run)
     for name, run in (
         ("recorder", recorder.run),
         ("button", people.run_button),
@@ -192,11 +224,40 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     return supervisor
 
 
-def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):
+def keeper_of(board, settings, saves, parts, clock, log):
+    """The keeper of the battery, with a saver where there is a battery to save."""
+    from device.power.gate import Gate
+    from device.power.keeper import Keeper
+
+    names = ("battery.stop_recording_pct", "battery.stop_sending_pct")
+    gates = [Gate(settings[name], settings["battery.hysteresis_pct"]) for name in names]
+    saver = None
+    if saves:
+        from device.power.saver import Saver
+
+        mode, watchdog_ms = settings["recording.mode"], settings["watchdog.limit_s"] * 1000
+        is_scheduled = bool(settings["schedule.windows"]) and mode in ("schedule", "activity")
+        port = board.open_sleep() if mode != "continuous" else None
+        dozes = mode == "activity" and port is not None and "level" in port.wakes_by
+        if mode == "activity" and not is_scheduled and not dozes:
+            port = None  # it always listens: nothing to sleep for
+        saver = Saver(port, parts, clock, watchdog_ms, is_scheduled, dozes)
+    recorder, lane, link = parts[:3]
+    cause = board.system.reset_cause()
+    return Keeper(board.battery, gates, recorder, lane, link, cause, saver, clock, log)
+
+
+def _join_recorder(
+    microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
+):
     from device.capture.level import Meter
     from device.capture.pace import Pace
-    from device.capture.recorder import Recorder
     from device.capture.take import Take
+
+    if saves:
+        from device.capture.resting import RestingRecorder as Recorder
+    else:
+        from device.capture.recorder import Recorder
 
     rate_hz = settings["recording.rate_hz"]
     take_settings = {
@@ -241,15 +302,6 @@ def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, cal
     )
 
 
-def log_ring(system, boot):
-    """The log that outlives a reset, or None where there is no place for it."""
-    if system.log_folder is None:
-        return None
-    from device.log_ring import LogRing
-
-    return LogRing(system.log_folder, boot, system.log_sink)
-
-
 def snr_db(settings):
     """The signal-to-noise ratio that recordings keep, in dB; 0: they are lossless."""
     quality = settings["recording.quality"]
@@ -280,33 +332,3 @@ def seeded_bits(device_id, boot):
         pass
     random.seed(seed)
     return random.getrandbits
-
-
-def load_settings(config_data, kept, limits):
-    """(settings, faults, changes); what only reading them needs is let go of again.
-
-    A file with any fault leaves the last good settings in force: kept (store.slots.Slots) holds
-    what they change of the defaults. changes: to be kept now, or None.
-    """
-    from device import config
-
-    settings, faults = config.load(config_data, limits)
-    try:
-        last_good = kept.read()
-    except OSError:
-        last_good = None
-    defaults = config.defaults()
-    changes = {path: settings[path] for path in settings if settings[path] != defaults[path]}
-    if config_data is None and last_good:
-        faults = ["config.json: there is none"]
-    if faults:
-        changes = None
-        if last_good is not None and not config.validate(last_good, defaults):
-            config.limit(defaults, limits)
-            settings = defaults
-            faults.append("config.json: the last good settings are in force")
-    elif changes == last_good or config_data is None:
-        changes = None
-    forget_module("device.config")
-    forget_module("device.config_table")
-    return settings, faults, changes

@@ -28,7 +28,13 @@ class Bench:
         self.board = VirtualBoard(folder / "board", engine)
 
     def equip(
-        self, *, speed: int = 0, recording: dict | None = None, driver_ms: int = 500, **config
+        self,
+        *,
+        speed: int = 0,
+        recording: dict | None = None,
+        driver_ms: int = 500,
+        battery_pct: int | None = None,
+        **config,
     ):
         """recording: settings of that section beside the bench's own; config: whole sections of
         config.json that replace the bench's.
@@ -46,6 +52,7 @@ class Bench:
             rate_hz=RATE_HZ,
             speed=speed,
             driver_ms=driver_ms,
+            battery_pct=battery_pct,
             hosts=cloud.hosts,
             root_der=cloud.ca_der,
             config=settings | config,

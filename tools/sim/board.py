@@ -6,6 +6,7 @@ board.json (read by device/hal/sim/board.py):
     speed   times real time, 0: as fast as it is taken      control   [address, port] of our end
     limits  setting -> highest number                       driver_ms  what its buffers hold
     rtc     "host" or "unset"                               cause     reset cause of this start
+    battery_pct  what its cell holds, null: on the mains
 Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log.
 """
 
@@ -21,9 +22,10 @@ import time
 from tools.sim.build import ROOT, build
 from tools.sim.control import ControlServer
 
+START = ROOT / "tools" / "sim" / "start.py"
 RESET_EXIT_CODE = 3
 MAX_RESETS = 20
-HEAP_KB = 320  # words are twice as wide here as on the board
+HEAP_KB = 324  # words are twice as wide here as on the board
 SSID = "bench"
 WIFI_PASSWORD = "bench-password"
 
@@ -71,6 +73,7 @@ class VirtualBoard:
         flash_kb: int = 16384,
         rtc: str = "unset",
         driver_ms: int = 500,
+        battery_pct: int | None = None,
     ) -> None:
         """Write everything the board carries. May be called again between starts."""
         self._spec = {
@@ -84,6 +87,7 @@ class VirtualBoard:
             "control": list(self.control.address),
             "rtc": rtc,
             "driver_ms": driver_ms,
+            "battery_pct": battery_pct,
             # A pre-roll of a second takes 25 KiB (FLAC, 16 kHz).
             "limits": {"activity.pre_roll_s": 10 if self.has_room() else 1},
         }
@@ -114,8 +118,7 @@ class VirtualBoard:
 
     def start(self, cause: str = "power_on") -> None:
         """Switch the power on."""
-        self._spec["cause"] = cause
-        (self.folder / "board.json").write_text(json.dumps(self._spec))
+        self.write_spec(cause=cause)
         self.control.forget_feeds()
         self._process = subprocess.Popen(
             self.command_line(),
@@ -132,8 +135,13 @@ class VirtualBoard:
             self._watcher = threading.Thread(target=self._watch, daemon=True)
             self._watcher.start()
 
-    def command_line(self) -> list[str]:
-        start = str(ROOT / "tools" / "sim" / "start.py")
+    def write_spec(self, **changes) -> None:
+        """board.json, with some of its keys changed."""
+        self._spec |= changes
+        (self.folder / "board.json").write_text(json.dumps(self._spec))
+
+    def command_line(self, start: pathlib.Path = START) -> list[str]:
+        start = str(start)
         if self.engine == "cpython":
             return [sys.executable, start, str(ROOT)]
         micropython = find_micropython()

@@ -26,10 +26,15 @@ _POLLS = {
     "supervisor.indicator": ("_LOOK_MS",),
     "supervisor.supervisor": ("_FEED_MS",),
     "supervisor.heartbeat": ("_CHECK_MS",),
-    "link.link": ("_WATCH_MS", 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000,
-                  300_000),
+    "link.link": ("_WATCH_MS",),
 }  # fmt: skip
-_POLL_WAITS = ("transfer.lane", "store.recovery", "link.timekeeper")
+_POLL_WAITS = (
+    "transfer.lane",
+    "store.recovery",
+    "link.timekeeper",
+    "link.link",
+    "power.keeper",
+)
 _MARKS = (32768 - 900, 32768 + 900, 1000, 20, 0)  # of a voice: span, energy
 
 
@@ -80,19 +85,22 @@ def install(settings_changes):
     _put_codec(module("codec"))
     settings = module("config").defaults()
     settings.update(settings_changes)
-    app.load_settings = lambda data, kept, limits: (dict(settings), [], None)
+    kept_config = module("config_kept")
+    kept_config.load_settings = lambda data, kept, limits: (dict(settings), [], None)
     app.seeded_bits = lambda device_id, boot: (
         random.Random(f"{Hook.world.seed} boot {boot}").getrandbits
     )
 
 
 _ALL = (
-    "joints", "errors", "http.client", "link.clock", "link.link", "link.timekeeper", "link.ntp",
+    "joints", "errors", "http.client",
+    "link.clock", "link.slept_clock", "link.link", "link.timekeeper", "link.ntp",
+    "power.brown_out", "power.gate", "power.keeper", "power.resets", "power.saver",
     "queue.backlog", "queue.waits", "store.medium", "store.recovery", "store.repair",
     "store.slots", "store.store", "supervisor.heartbeat", "supervisor.indicator",
     "supervisor.people", "supervisor.status", "supervisor.supervisor", "transfer.cloud",
     "transfer.lane", "transfer.whole_file", "capture.level", "capture.pace", "capture.recorder",
-    "capture.take", "config",
+    "capture.resting", "capture.take", "config",
 )  # fmt: skip
 
 
@@ -104,6 +112,7 @@ class _Time:
 
     def monotonic_ns(self):
         self._fake.loop = Hook.world.loop
+        self._fake.skew_ms = Hook.world.skew_ms
         return self._fake.monotonic_ns()
 
 

@@ -34,6 +34,8 @@ _S3 = {
     "led_dim": 4,
     "battery_pin": 1,
     "battery_divider_pct": 200,
+    "battery_cell": "lipo",
+    "sound_pin": None,
     "charger_pin": 2,
     "charger_level": 0,
     "max_connections": 2,
@@ -108,11 +110,12 @@ _CHOICES = {
     "mic_channel": ("left", "right"),
     "storage": ("sdmmc", "sd_spi", "flash"),
     "led": ("none", "plain", "neopixel"),
+    "battery_cell": ("lipo", "lifepo4"),
 }
 _OUTPUTS = "mic_sck_pin mic_ws_pin sd_clk_pin sd_cmd_pin sd_mosi_pin sd_cs_pin led_pin".split()
 # chip: pins that are there and not taken by flash, PSRAM or USB; of these without output; those
 # of the converter that Wi-Fi leaves alone (ADC1); numbers of I2S; slots of machine.SDCard;
-# pins of SDMMC (clk, cmd, d0, d1, d2, d3) where they cannot be chosen
+# pins of SDMMC (clk, cmd, d0, d1, d2, d3) where they cannot be chosen; pins that end a sleep
 _CHIPS = {
     "esp32s3": (
         (range(0, 19), range(21, 22), range(38, 49)),
@@ -121,6 +124,7 @@ _CHIPS = {
         (0, 1),
         (0, 1, 2, 3),
         None,
+        range(0, 22),
     ),
     "esp32": (
         (range(0, 6), range(12, 20), range(21, 24), range(25, 28), range(32, 40)),
@@ -129,8 +133,9 @@ _CHIPS = {
         (0, 1),
         (1, 2, 3),
         (14, 15, 2, 4, 12, 13),
+        (0, 2, 4, 12, 13, 14, 15, 25, 26, 27, 32, 33, 34, 35, 36, 37, 38, 39),
     ),
-    "esp32c3": ((range(0, 11), range(20, 22)), (), range(0, 5), (0,), (2,), None),
+    "esp32c3": ((range(0, 11), range(20, 22)), (), range(0, 5), (0,), (2,), None, ()),
 }
 
 
@@ -183,7 +188,7 @@ def faults_of(table):
 def _value_fault(table, key):
     """What is wrong with one value, or None."""
     value = table[key]
-    pins, inputs, adc_pins, i2s_ids, slots, _ = _CHIPS[table["chip"]]
+    pins, _, _, i2s_ids = _CHIPS[table["chip"]][:4]
     if key in _NUMBERS:
         low, high = _NUMBERS[key]
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -200,12 +205,21 @@ def _value_fault(table, key):
             if not _is_pin(pin, pins):
                 return "sd_data_pins: GPIO %s is not free on %s" % (pin, table["chip"])
     elif key.endswith("_pin") and value is not None:
-        if not _is_pin(value, pins):
-            return "%s: GPIO %s is not free on %s" % (key, value, table["chip"])
-        if key in _OUTPUTS and value in inputs:
-            return "%s: GPIO %d of %s can only be read" % (key, value, table["chip"])
-        if key == "battery_pin" and value not in adc_pins:
-            return "battery_pin: GPIO %d is not of ADC1, and ADC2 is Wi-Fi's" % value
+        return _pin_fault(table["chip"], key, value)
+    return None
+
+
+def _pin_fault(chip, key, value):
+    """What is wrong with one pin, or None."""
+    pins, inputs, adc_pins, _, _, _, wake_pins = _CHIPS[chip]
+    if not _is_pin(value, pins):
+        return "%s: GPIO %s is not free on %s" % (key, value, chip)
+    if key in _OUTPUTS and value in inputs:
+        return "%s: GPIO %d of %s can only be read" % (key, value, chip)
+    if key == "battery_pin" and value not in adc_pins:
+        return "battery_pin: GPIO %d is not of ADC1, and ADC2 is Wi-Fi's" % value
+    if key == "sound_pin" and value not in wake_pins:
+        return "sound_pin: GPIO %d cannot wake %s" % (value, chip)
     return None
 
 
