@@ -41,6 +41,26 @@ def reset(board):
     sys.exit(3)
 
 
+def last_words(board):
+    """What takes a line that must outlive the reset; the console alone while nothing is built."""
+    return getattr(board, "last_words", board.system.log_sink)
+
+
+def hold(board):
+    """Somebody at the cable stopped it: say so, and leave the prompt to them. The watchdog would
+    end that after a minute; wound up to ten it still begins anew if they forget.
+    """
+    if board is None:
+        return
+    try:
+        from device.field.entry import hold
+
+        hold(board)
+        last_words(board)("I stopped by Ctrl-C: nothing is recorded. Ctrl-D starts it again")
+    except (ImportError, MemoryError):
+        pass  # the prompt is there all the same
+
+
 def main():
     if hasattr(gc, "threshold"):
         # Without it the loading of modules leaves its garbage all over the heap, and what stays is
@@ -58,10 +78,13 @@ def main():
         if hasattr(gc, "threshold"):
             gc.threshold(GC_THRESHOLD_BYTES)
         failed_task = asyncio.run(supervisor.run())
-        board.system.log_sink("E reset because task=%s ended" % failed_task)
+        last_words(board)("E reset because task=%s ended" % failed_task)
+    except KeyboardInterrupt:
+        hold(board)
+        raise
     except Exception as e:
         gc.collect()
-        say = board.system.log_sink if board else sys.stdout.write
+        say = last_words(board) if board else sys.stdout.write
         say("E reset because of an exception: %s\n" % e.__class__.__name__)
         try:
             from device.compat import short_traceback

@@ -61,10 +61,12 @@ def build(board, config_data):
 
     config_data: bytes of config.json, or None. Raises Fatal or NeedsOperator (storage).
     """
+    from device.config_kept import load_settings
     from device.store.slots import Slots
 
     kept = Slots("config1", board.storage.root + "/state/config")
     settings, faults, changes = load_settings(config_data, kept, board.limits)
+    forget_module("device.config_kept")
     gc.collect()
     buffers = Buffers(settings)
     board.microphone.prepare(
@@ -75,7 +77,14 @@ def build(board, config_data):
     faults = board.faults + faults
     system, secrets = board.system, board.secrets
     boot = secrets.counter("boot")
-    log = Log(system.log_sink, LEVEL_NAMES[settings["log.level"]])
+    ring = None
+    if system.log_folder:
+        from device.log_ring import LogRing
+
+        ring = LogRing(system.log_folder, boot, system.log_sink)
+    sink = ring.sink if ring else system.log_sink
+    board.last_words = ring.last_words if ring else sink
+    log = Log(sink, LEVEL_NAMES[settings["log.level"]])
     log.info(
         "start device=%s firmware=%s boot=%d cause=%s",
         system.device_id,
@@ -85,7 +94,7 @@ def build(board, config_data):
     )
     for fault in faults:
         log.error("settings %s", fault)
-    supervisor = _join(board, settings, faults, buffers, boot, log)
+    supervisor = _join(board, settings, faults, buffers, boot, log, ring)
     if changes is not None:
         try:
             kept.write(changes)
@@ -94,9 +103,10 @@ def build(board, config_data):
     return supervisor
 
 
-def _join(board, settings, faults, buffers, boot, log):
+def _join(board, settings, faults, buffers, boot, log, ring):
     from device.http.client import HttpClient
     from device.joints import Joints
+    from device.link.clock import BOOTS
     from device.link.link import Link
     from device.link.timekeeper import TimeKeeper
     from device.power import resets
@@ -123,10 +133,12 @@ def _join(board, settings, faults, buffers, boot, log):
     else:
         from device.link.clock import Clock
     clock = Clock(board.clock, boot, log)
+    if ring:
+        ring.uptime_ms = clock.uptime_ms
     store = ClipStore(board.storage, secrets)
     store.prepare()
     state_path = board.storage.root + "/state/"
-    clock.attach(Slots("boots2", state_path + "boots"))
+    clock.attach(Slots(BOOTS, state_path + "boots"))
     clock.witness_rtc(system.reset_cause())
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
     try:
@@ -187,8 +199,8 @@ def _join(board, settings, faults, buffers, boot, log):
         "resets": joints.resets,
         "uploads": strategy.as_dict,
     }
-    status = Status(system, shown)
-    people = People(board.button, board.console, recorder, lane, status)
+    status = Status(system, secrets, board.battery, shown)
+    people = People(board.button, board.console, recorder, lane, status, ring)
     if keeper:
         shown["power"] = keeper.as_dict
         people.on_touch = keeper.touched
@@ -207,6 +219,8 @@ def _join(board, settings, faults, buffers, boot, log):
         ("indicator", indicator.run),
     ):
         supervisor.add(name, run)
+    if ring:
+        supervisor.add("log", ring.run)
     return supervisor
 
 
@@ -318,33 +332,3 @@ def seeded_bits(device_id, boot):
         pass
     random.seed(seed)
     return random.getrandbits
-
-
-def load_settings(config_data, kept, limits):
-    """(settings, faults, changes); what only reading them needs is let go of again.
-
-    A file with any fault leaves the last good settings in force: kept (store.slots.Slots) holds
-    what they change of the defaults. changes: to be kept now, or None.
-    """
-    from device import config
-
-    settings, faults = config.load(config_data, limits)
-    try:
-        last_good = kept.read()
-    except OSError:
-        last_good = None
-    defaults = config.defaults()
-    changes = {path: settings[path] for path in settings if settings[path] != defaults[path]}
-    if config_data is None and last_good:
-        faults = ["config.json: there is none"]
-    if faults:
-        changes = None
-        if last_good is not None and not config.validate(last_good, defaults):
-            config.limit(defaults, limits)
-            settings = defaults
-            faults.append("config.json: the last good settings are in force")
-    elif changes == last_good or config_data is None:
-        changes = None
-    forget_module("device.config")
-    forget_module("device.config_table")
-    return settings, faults, changes

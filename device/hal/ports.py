@@ -106,6 +106,8 @@ class System:
     reset(reason)    does not return. reason: a short ASCII text for the next start, or "".
     reset_reason()   what reset() was told before this start; "" after every other ending.
     log_sink(text)   one line to the serial console.
+    log_folder       where the log is kept: on the chip's own flash, so that it also tells of
+                     a dead card. None: nowhere.
     firmware_version text.
     """
 

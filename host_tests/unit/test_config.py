@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from device import config
-from device.app import load_settings
+from device.config_kept import load_settings
 from device.config_table import MAX_CLIP_BYTES, ROWS
 from device.errors import DeviceError
 from device.store.slots import Slots

@@ -91,7 +91,8 @@ def install(settings_changes):
         )
     settings = module("config").defaults()
     settings.update(settings_changes)
-    app.load_settings = lambda data, kept, limits: (dict(settings), [], None)
+    kept_config = module("config_kept")
+    kept_config.load_settings = lambda data, kept, limits: (dict(settings), [], None)
     app.seeded_bits = lambda device_id, boot: (
         random.Random(f"{Hook.world.seed} boot {boot}").getrandbits
     )

@@ -142,6 +142,7 @@ class System:
     """
 
     firmware_version = FIRMWARE_VERSION
+    log_folder = "log"
 
     def __init__(self, device_id, cause, memory=None, reason=""):
         self.device_id = device_id
