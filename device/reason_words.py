@@ -59,3 +59,16 @@ microphone_stuck: the microphone gives more than one value
 microphone_blocked: the microphone hears again; is its opening covered?
 low_memory: memory is free again
 """
+UPDATE = """
+no_key: a key of the maker is put on the board, over the cable
+bad_signature: somebody brings a bundle that the maker's key signed
+bad_bundle: the file is copied again, or made again
+bad_hash: the file is copied again; its bytes are not those that were signed
+wrong_arch: somebody brings the bundle for this chip
+too_old: somebody brings a newer bundle, or one that is signed for going back
+installed: nothing: this version runs already
+no_room: files are removed from the board's own flash
+on_trial: the program that is tried has proved itself, or was taken back
+storage_failed: the board's own flash can be written again
+low_memory: it is tried again at the next start
+"""
