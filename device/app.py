@@ -10,12 +10,13 @@ import random
 
 from device import codec as codecs
 from device.capture.ring import BlockRing
-from device.compat import const, forget_module
+from device.compat import const, file_size, forget_module
 from device.log import LEVEL_NAMES, Log
 
 _WORK_BYTES = const(2304)  # the largest FLAC frame and the header behind it
 _PIECE_BYTES = const(4096)  # one TLS record; larger pieces only make asyncio copy the rest
 _READ_BYTES = const(512)
+_CARD_BUNDLE = "bota-recorder.bundle"  # as device/update/card.py calls it
 
 
 class Buffers:
@@ -62,6 +63,8 @@ def build(board, config_data):
     """
     from device.store.slots import Slots
 
+    if file_size(board.storage.root + "/" + _CARD_BUNDLE) >= 0:
+        _look_at_update(board)
     kept = Slots("config1", board.storage.root + "/state/config")
     settings, faults, changes = load_settings(config_data, kept, board.limits)
     gc.collect()
@@ -93,6 +96,15 @@ def build(board, config_data):
     return supervisor
 
 
+def _look_at_update(board):
+    from device.update import card
+
+    if card.run(board):
+        board.system.reset()
+    for name in ("card", "install", "bundle", "signature", "note"):
+        forget_module("device.update." + name)
+
+
 def _join(board, settings, faults, buffers, boot, log):
     from device.http.client import HttpClient
     from device.joints import Joints
@@ -108,7 +120,7 @@ def _join(board, settings, faults, buffers, boot, log):
     from device.supervisor.heartbeat import Heartbeat
     from device.supervisor.indicator import IndicatorTask
     from device.supervisor.people import People
-    from device.supervisor.status import Status, queue_part
+    from device.supervisor.status import Status, queue_part, update_part
     from device.supervisor.supervisor import Supervisor
     from device.transfer.cloud import Cloud
     from device.transfer.lane import Lane
@@ -164,6 +176,7 @@ def _join(board, settings, faults, buffers, boot, log):
             "heartbeat": heartbeat.as_dict,
             "settings": {"faults": faults} if faults else {"ok": True},
             "indicator": indicator.shown,
+            "update": update_part(system.firmware_version),
         },
     )
     people = People(board.button, board.console, recorder, lane, status)

@@ -6,6 +6,7 @@ Parts are run by name (args["parts"]), in order; each is bounded and leaves noth
     battery      level, charging
     indicator    shows args["code"]; a person looks
     button       waits args["wait_s"] for a press
+    roots        name and end of each trusted root of TLS
     network      each network joined, signal, clock, the token by a heartbeat: with the
                  uploader's own client, and again with `requests` (probe.py)
 """
@@ -17,6 +18,7 @@ import math
 import os
 
 from device.compat import WAIT_ERRORS, sleep_ms, sync_file, ticks_diff, ticks_ms, wait_for_ms
+from device.dates import iso8601
 from device.errors import DeviceError
 from device.field.entry import progress
 from device.field.opened import quiet_log, settings_in_force
@@ -26,6 +28,7 @@ _HEAR_MS = 2_000
 _CARD_BLOCKS = 64
 _CARD_BLOCK_BYTES = 4096
 _JOIN_MS = 20_000
+_ROOT_DAYS = 365  # so long before its end a root is to be replaced
 
 
 def run(board, args):
@@ -171,6 +174,21 @@ def _button(board, settings, args):
         progress(test="button", ok=False, code="not_pressed")
 
 
+def _roots(board, settings, args):
+    from device.update import certificate
+    from rescue import roots
+
+    version = roots.newest()[0]
+    if not version:
+        progress(test="roots", ok=False, code="no_roots")
+    now_unix_s = max(board.clock.rtc_unix_s() or 0, board.clock.build_unix_s)
+    for der in roots.certificates():
+        name, ends_unix_s = certificate.read(der)
+        left_days = (ends_unix_s - now_unix_s) // 86400
+        code = "root_ended" if left_days < 0 else "root_ends" if left_days < _ROOT_DAYS else ""
+        progress(test="roots", ok=not code, code=code, name=name, ends=iso8601(ends_unix_s * 1000))
+
+
 def _network(board, settings, args):
     asyncio.run(_all_networks(board, settings))
 
@@ -252,5 +270,6 @@ _PARTS = {
     "battery": _battery,
     "indicator": _indicator,
     "button": _button,
+    "roots": _roots,
     "network": _network,
 }

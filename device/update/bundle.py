@@ -19,14 +19,14 @@ import json
 
 from device import strict_json
 from device.compat import const, hex_digest
-from device.errors import Permanent
+from device.errors import DeviceError
 from device.update import signature as signatures
 
 MAGIC = b"BOTABND1"
 RELEASE, ROOTS = "release", "roots"
 LIST = "release.json"  # the release's own list of files: what makes its folder whole
 ANY_ARCH = "any"
-_HEAD_AT = const(8 + 4 + signatures.SIGNATURE_BYTES)
+_HEAD_AT = const(396)  # 8 + 4 + 384
 _MOST_HEAD_BYTES = const(65536)
 _MOST_LINE_BYTES = const(400)
 _MOST_FILES = const(500)
@@ -36,6 +36,10 @@ _MOST_PATH_CHARS = const(80)
 _MOST_DEPTH = const(6)
 _FOLDERS = ("device", "trust")
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+
+
+class BundleRefused(DeviceError):
+    """This bundle is not installed; code is of reasons.UPDATE."""
 
 
 class Bundle:
@@ -52,17 +56,17 @@ class Bundle:
         self._digest = b""
 
     def verify(self, keys):
-        """Check the signature, then the first line. Raises Permanent: no_key, bad_bundle,
+        """Check the signature, then the first line. Raises BundleRefused: no_key, bad_bundle,
         bad_signature.
         """
         if not keys:
-            raise Permanent("no_key", "trust/keys")
+            raise BundleRefused("no_key", "trust/keys")
         begin = self._read(0, _HEAD_AT)
         if begin[:8] != MAGIC:
-            raise Permanent("bad_bundle", "this is no bundle")
+            raise BundleRefused("bad_bundle", "this is no bundle")
         length = int.from_bytes(begin[8:12], "big")
         if not 0 < length <= _MOST_HEAD_BYTES:
-            raise Permanent("bad_bundle", "head of %d bytes" % length)
+            raise BundleRefused("bad_bundle", "head of %d bytes" % length)
         self._head_end = _HEAD_AT + length
         total = hashlib.sha256(begin[:12])
         self._pass_over(length, total.update)
@@ -72,14 +76,14 @@ class Bundle:
             if signatures.is_signed(self._digest, signature, modulus):
                 break
         else:
-            raise Permanent("bad_signature", "no key of trust/keys signed it")
+            raise BundleRefused("bad_signature", "no key of trust/keys signed it")
         self._first = begin[:12]
         self._begin()
         self._take_facts(self._line())
 
     def _take_facts(self, facts):
         if not isinstance(facts, dict):
-            raise Permanent("bad_bundle", "no facts")
+            raise BundleRefused("bad_bundle", "no facts")
         try:
             self.number = number_of(facts["version"])
             self.kind = facts["kind"]
@@ -89,17 +93,17 @@ class Bundle:
             self.files = facts["files"]
             self.body_bytes = facts["bytes"]
         except (KeyError, ValueError):
-            raise Permanent("bad_bundle", "facts")
+            raise BundleRefused("bad_bundle", "facts")
         counts = (self.files, self.body_bytes)
         is_counted = all([isinstance(n, int) and not isinstance(n, bool) for n in counts])
         if self.kind not in (RELEASE, ROOTS) or not isinstance(self.arch, str) or not is_counted:
-            raise Permanent("bad_bundle", "facts")
+            raise BundleRefused("bad_bundle", "facts")
         if not 0 < self.files <= _MOST_FILES or not 0 < self.body_bytes <= _MOST_BYTES:
-            raise Permanent("bad_bundle", "%d files, %d bytes" % counts)
+            raise BundleRefused("bad_bundle", "%d files, %d bytes" % counts)
 
     def entries(self):
         """Yield (path, size in bytes, SHA-256 in hex) of each file, all of it checked. The caller
-        may read bodies in between (copy). Raises Permanent.
+        may read bodies in between (copy). Raises BundleRefused.
         """
         self._begin()
         self._line()
@@ -108,23 +112,23 @@ class Bundle:
             path, size, digest = self._entry(self._line())
             left -= 1
             if not is_allowed(self.kind, path):
-                raise Permanent("bad_bundle", "path %r" % path)
+                raise BundleRefused("bad_bundle", "path %r" % path)
             # Sorted: so nothing comes twice, without a list of what came.
             if path <= before or (path == LIST) != (left == 0 and self.kind == RELEASE):
-                raise Permanent("bad_bundle", "order at %s" % path)
+                raise BundleRefused("bad_bundle", "order at %s" % path)
             # release.json is last, wherever it would sort.
             before = "" if left == 1 and self.kind == RELEASE else path
             if not 0 <= size <= _MOST_FILE_BYTES or body + size > self.body_bytes:
-                raise Permanent("bad_bundle", "size of %s" % path)
+                raise BundleRefused("bad_bundle", "size of %s" % path)
             self._body_at = self._head_end + body
             body += size
             yield path, size, digest
         if self._at != self._head_end or body != self.body_bytes:
-            raise Permanent("bad_bundle", "its list does not fit")
+            raise BundleRefused("bad_bundle", "its list does not fit")
 
     def copy(self, size, write):
         """Read the body of the entry in hand; write(piece) gets each piece, lent. Returns its
-        SHA-256 in hex. Raises Permanent(bad_bundle) if the bundle ends early.
+        SHA-256 in hex. Raises BundleRefused(bad_bundle) if the bundle ends early.
         """
         total = hashlib.sha256()
         self.file.seek(self._body_at)
@@ -139,13 +143,13 @@ class Bundle:
 
     def finish(self):
         """After all entries: the lines were those that are signed, and nothing follows the last
-        body. Raises Permanent.
+        body. Raises BundleRefused.
         """
         if self._again.digest() != self._digest:
-            raise Permanent("bad_signature", "the list changed while it was read")
+            raise BundleRefused("bad_signature", "the list changed while it was read")
         self.file.seek(self._head_end + self.body_bytes)
         if self.file.read(1):
-            raise Permanent("bad_bundle", "something follows its end")
+            raise BundleRefused("bad_bundle", "something follows its end")
 
     def _begin(self):
         self._at = _HEAD_AT
@@ -156,7 +160,7 @@ class Bundle:
         self.file.seek(self._at)
         line = self.file.readline(min(_MOST_LINE_BYTES, self._head_end - self._at))
         if line[-1:] != b"\n":
-            raise Permanent("bad_bundle", "a line of its head")
+            raise BundleRefused("bad_bundle", "a line of its head")
         self._at += len(line)
         self._again.update(line)
         try:
@@ -165,7 +169,7 @@ class Bundle:
                 raise ValueError(text)
             return json.loads(text)
         except (ValueError, UnicodeError, RuntimeError):
-            raise Permanent("bad_bundle", "a line of its head")
+            raise BundleRefused("bad_bundle", "a line of its head")
 
     def _entry(self, value):
         if isinstance(value, list) and len(value) == 3:
@@ -173,13 +177,13 @@ class Bundle:
             is_size = isinstance(size, int) and not isinstance(size, bool)
             if isinstance(path, str) and is_size and isinstance(digest, str) and len(digest) == 64:
                 return path, size, digest
-        raise Permanent("bad_bundle", "an entry")
+        raise BundleRefused("bad_bundle", "an entry")
 
     def _read(self, at, size):
         self.file.seek(at)
         data = self.file.read(size)
         if len(data) != size:
-            raise Permanent("bad_bundle", "cut off after %d bytes" % len(data))
+            raise BundleRefused("bad_bundle", "cut off after %d bytes" % len(data))
         return data
 
     def _pass_over(self, size, take):
@@ -187,7 +191,7 @@ class Bundle:
             piece = self._work[: min(size, len(self._work))]
             n = self.file.readinto(piece)
             if not n:
-                raise Permanent("bad_bundle", "cut off")
+                raise BundleRefused("bad_bundle", "cut off")
             take(piece[:n])
             size -= n
 

@@ -16,6 +16,7 @@ from device.update import install, note
 
 NAME = "bota-recorder.bundle"
 SAID = "bota-recorder.txt"
+_LIMIT_MS = 120_000  # for the largest file of a release; a second or two is usual
 _PASSING = ("no_key", "on_trial", "no_room", "low_memory")  # another start may end otherwise
 
 
@@ -35,7 +36,12 @@ def run(board, folder="", arch=None):
             _say(text_path, _text(noted, "", version, folder))
             return False
     board.indicator.show("held")
-    noted, detail = install.attempt(path, version, lambda name: None, folder, arch)
+    board.watchdog.start(_LIMIT_MS)
+
+    def tell(name):
+        board.watchdog.feed()
+
+    noted, detail = install.attempt(path, version, tell, folder, arch)
     noted["said"] = _say(text_path, _text(noted, detail, version, folder))
     note.write(noted, folder)
     board.system.log_sink(

@@ -19,9 +19,10 @@ import os
 import sys
 
 from device.compat import const, file_size, hex_digest, list_dir, sync_file
-from device.errors import DeviceError, Permanent
+from device.errors import DeviceError
 from device.update import bundle as bundles
 from device.update import signature
+from device.update.bundle import BundleRefused
 from rescue import boot_record, roots
 
 _WORK_BYTES = const(1024)
@@ -74,7 +75,7 @@ def install(bundle, running_version, tell, folder="", arch=None, dry_run=False):
     """Install a bundle (bundle.Bundle); a reset brings it to life.
 
     running_version: text. tell(path): called for each file. dry_run: read and check all of it,
-    write nothing. Raises Permanent with a code of reasons.UPDATE, OSError.
+    write nothing. Raises BundleRefused with a code of reasons.UPDATE, OSError.
     """
     bundle.verify(signature.read_keys(roots.program_folder(folder) + KEYS))
     if bundle.kind == bundles.ROOTS:
@@ -83,18 +84,18 @@ def install(bundle, running_version, tell, folder="", arch=None, dry_run=False):
         _install_roots(bundle, folder, tell, dry_run)
         return
     if bundle.arch != (own_arch() if arch is None else arch):
-        raise Permanent("wrong_arch", "it is for " + bundle.arch)
+        raise BundleRefused("wrong_arch", "it is for " + bundle.arch)
     _check_version(bundle, _number(running_version))
     _install_release(bundle, folder, tell, dry_run)
 
 
 def idle_folder(folder=""):
-    """(name, proved release) of the folder that an update goes to. Raises Permanent(on_trial): the
+    """(name, proved release) of the folder that an update goes to. Raises BundleRefused(on_trial): the
     folder that does not run is the one to fall back to then.
     """
     _, release, trial, _ = boot_record.read(folder)
     if trial != boot_record.NONE:
-        raise Permanent("on_trial", trial)
+        raise BundleRefused("on_trial", trial)
     return ("b" if release == "a" else "a"), release
 
 
@@ -107,9 +108,9 @@ def _number(version):
 
 def _check_version(bundle, number):
     if bundle.number == number:
-        raise Permanent("installed", bundle.version)
+        raise BundleRefused("installed", bundle.version)
     if bundle.number < number and not bundle.may_go_back:
-        raise Permanent("too_old", bundle.version)
+        raise BundleRefused("too_old", bundle.version)
 
 
 def _check_room(bundle, folder, freed_blocks):
@@ -121,7 +122,7 @@ def _check_room(bundle, folder, freed_blocks):
     free_bytes = numbers[3] * numbers[0] if numbers[3] <= numbers[2] else 0
     missing_bytes = (blocks - freed_blocks) * _BLOCK_BYTES - free_bytes
     if missing_bytes > 0:
-        raise Permanent("no_room", "%d KiB are missing" % (missing_bytes // 1024 + 1))
+        raise BundleRefused("no_room", "%d KiB are missing" % (missing_bytes // 1024 + 1))
 
 
 def _install_release(bundle, folder, tell, dry_run):
@@ -154,7 +155,7 @@ def _install_roots(bundle, folder, tell, dry_run):
     bundle.finish()
     if roots.check(staged) != bundle.number:
         os.remove(staged)
-        raise Permanent("bad_bundle", "its roots are no set of version " + bundle.version)
+        raise BundleRefused("bad_bundle", "its roots are no set of version " + bundle.version)
     roots.replace(staged, folder)
 
 
@@ -162,12 +163,12 @@ def _read_all(bundle, tell):
     for path, size, digest in bundle.entries():
         tell(path)
         if bundle.copy(size, None) != digest:
-            raise Permanent("bad_hash", path)
+            raise BundleRefused("bad_hash", path)
     bundle.finish()
 
 
 def _write(bundle, path, size, digest):
-    """One file, whole and read back, or none. Raises Permanent(bad_hash), OSError."""
+    """One file, whole and read back, or none. Raises BundleRefused(bad_hash), OSError."""
     _make_folders(path)
     try:
         with open(path, "wb") as out:
@@ -175,11 +176,11 @@ def _write(bundle, path, size, digest):
             sync_file(out)
         if arrived == digest and _sha256_of(path) == digest:
             return
-    except Permanent:
+    except BundleRefused:
         os.remove(path)
         raise
     os.remove(path)
-    raise Permanent("bad_hash", path)
+    raise BundleRefused("bad_hash", path)
 
 
 def _sha256_of(path):

@@ -501,13 +501,3 @@ def test_newlibs_number_for_connected_is_known():
     finally:
         sockets.wait_writable = kept
     assert sock.calls == 2
-
-
-def test_roots_are_read_from_their_folder(tmp_path):
-    from device.hal.esp32.net import read_roots
-
-    (tmp_path / "b.der").write_bytes(b"two")
-    (tmp_path / "a.der").write_bytes(b"one")
-    (tmp_path / "notes.txt").write_text("no")
-    assert read_roots(str(tmp_path)) == [b"one", b"two"]
-    assert read_roots(str(tmp_path / "none")) == []
