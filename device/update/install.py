@@ -90,8 +90,8 @@ def install(bundle, running_version, tell, folder="", arch=None, dry_run=False):
 
 
 def idle_folder(folder=""):
-    """(name, proved release) of the folder that an update goes to. Raises BundleRefused(on_trial): the
-    folder that does not run is the one to fall back to then.
+    """(name, proved release) of the folder that an update goes to. Raises BundleRefused(on_trial):
+    the folder that does not run is the one to fall back to then.
     """
     _, release, trial, _ = boot_record.read(folder)
     if trial != boot_record.NONE:
@@ -174,7 +174,7 @@ def _write(bundle, path, size, digest):
         with open(path, "wb") as out:
             arrived = bundle.copy(size, out.write)
             sync_file(out)
-        if arrived == digest and _sha256_of(path) == digest:
+        if arrived == digest and sha256_of(path) == digest:
             return
     except BundleRefused:
         os.remove(path)
@@ -183,7 +183,8 @@ def _write(bundle, path, size, digest):
     raise BundleRefused("bad_hash", path)
 
 
-def _sha256_of(path):
+def sha256_of(path):
+    """SHA-256 of a file, in hex. Raises OSError."""
     total = hashlib.sha256()
     piece = memoryview(bytearray(_WORK_BYTES))
     with open(path, "rb") as f:
@@ -209,20 +210,20 @@ def _make_folders(path):
         end = path.find("/", end + 1)
 
 
-def _walk(path):
+def walk(path):
     """Yield (path, is_folder) of all that lies below a folder, what is deeper first."""
     if file_size(path[:-1]) < 0:
         return
     for name, is_folder in list(list_dir(path[:-1])):
         if is_folder:
-            yield from _walk(path + name + "/")
+            yield from walk(path + name + "/")
         yield path + name, is_folder
 
 
 def _occupied_blocks(path):
-    return sum([_blocks(file_size(name)) for name, is_folder in _walk(path) if not is_folder])
+    return sum([_blocks(file_size(name)) for name, is_folder in walk(path) if not is_folder])
 
 
 def _empty(path):
-    for name, is_folder in _walk(path):
+    for name, is_folder in walk(path):
         (os.rmdir if is_folder else os.remove)(name)
