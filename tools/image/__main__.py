@@ -26,13 +26,13 @@ BOARDS = {name.removesuffix("-sd"): name for name in sorted(tree.BOARDS)} | {VIR
 FLASH_BYTES = 2048 * 1024
 
 
-def build(board: str, folder: pathlib.Path) -> dict:
+def build(board: str, folder: pathlib.Path, config: bytes | None = None) -> dict:
     """Write the image of a board of BOARDS into folder, anew; returns what was made, for people
-    and --json. Raises BuildError, ImageFull.
+    and --json. config: bytes of its config.json. Raises BuildError, ImageFull.
     """
     table = BOARDS[board]
     arch = HOST_ARCH if table is None else tree.arch_of_board(table)
-    files = tree.board_tree(arch, RELEASE, board=table)
+    files = tree.board_tree(arch, RELEASE, board=table, config=config)
     free_bytes = littlefs_image.free_bytes(files, FLASH_BYTES)
     version = tree.version()
     made = {
@@ -101,10 +101,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.image", description=__doc__)
     parser.add_argument("board", choices=BOARDS, help="what it is for")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "image")
+    parser.add_argument("--config", type=pathlib.Path, help="a config.json to go with it")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     options = parser.parse_args(argv)
     try:
-        report = build(options.board, options.out / options.board)
+        config = options.config.read_bytes() if options.config else None
+        report = build(options.board, options.out / options.board, config)
     except (BuildError, littlefs_image.ImageFull, OSError) as error:
         print(f"The image was not built: {error}", file=sys.stderr)
         return 1
