@@ -39,6 +39,7 @@ def pack(folder: pathlib.Path = FOLDER) -> bytes:
     return f"{MAGIC} {number} {zlib.crc32(rest):08x} {len(rest)}\n".encode() + rest
 
 
-def trust_files() -> dict[str, bytes]:
+def trust_files(root: pathlib.Path = ROOT) -> dict[str, bytes]:
     """What a release carries to trust others by: its roots, and the keys that sign updates."""
-    return {"trust/keys": (ROOT / "trust" / "keys").read_bytes(), "trust/roots": pack()}
+    trust = root / "trust"
+    return {"trust/keys": (trust / "keys").read_bytes(), "trust/roots": pack(trust / "roots")}
