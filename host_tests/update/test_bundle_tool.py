@@ -28,7 +28,7 @@ def key_file(tmp_path_factory, maker):
 
 def test_a_release_of_this_tree_is_made_signed_and_taken(tmp_path, trust, key_file, flash, capsys):
     out = tmp_path / "new.bundle"
-    words = ["make", "--arch", "rv32imc", "--key", key_file, "-o", out, "--trust", trust]
+    words = ["make", "--board", "esp32-c3", "--key", key_file, "-o", out, "--trust", trust]
     assert main(list(map(str, words))) == 0
     said = capsys.readouterr().out
     version = tree.version()

@@ -14,7 +14,8 @@ import sys
 from tools.bundle import form, keys, roots
 from tools.bundle.keys import BundleError
 from tools.image import tree
-from tools.sim.build import ROOT, BuildError
+from tools.image.__main__ import BOARDS
+from tools.sim.build import HOST_ARCH, ROOT, BuildError
 
 _OUT = ROOT / "build" / "bundle"
 _TRUST = ROOT / "trust" / "keys"
@@ -35,11 +36,16 @@ def keygen(options) -> None:
 
 def make(options) -> None:
     version = tree.version()
-    arch = options.arch or tree.arch_of_board(options.board)
+    arch = options.arch or _arch_of(options.board)
     files = tree.release_files(arch)
     files["release.json"] = tree.release_json(files, version, arch)
     made = form.release(files, version, arch, options.downgrade)
     _write(options, made, f"bota-{version}-{arch}.bundle")
+
+
+def _arch_of(board: str) -> str:
+    table = BOARDS[board]
+    return HOST_ARCH if table is None else tree.arch_of_board(table)
 
 
 def make_roots(options) -> None:
@@ -120,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
         if name == "make":
             which = command.add_mutually_exclusive_group(required=True)
             which.add_argument("--arch", choices=tree.ARCHS)
-            which.add_argument("--board", help="a board of device/hal/esp32/boards.py")
+            which.add_argument("--board", choices=BOARDS, help="as `make image` calls it")
         else:
             command.add_argument("--folder", type=pathlib.Path, default=roots.FOLDER)
     command = add("sign", sign, "sign a bundle that was made without --key")
