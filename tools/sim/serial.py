@@ -146,6 +146,7 @@ class SerialBoard:
         link = pathlib.Path(self.device)
         link.unlink(missing_ok=True)
         link.symlink_to(os.ttyname(port_slave))
+        self._set_cause("power_on")
         self._spawn(runs_main=True)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -170,6 +171,11 @@ class SerialBoard:
             self._port = self._console = -1
             self._held_open = []
             pathlib.Path(self.device).unlink(missing_ok=True)
+
+    def _set_cause(self, cause: str) -> None:
+        """What the chip's register says of the start that follows."""
+        path = self.hardware / "board.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"cause": cause}))
 
     def _spawn(self, runs_main: bool) -> None:
         (self.hardware / "started").unlink(missing_ok=True)
@@ -270,6 +276,8 @@ class SerialBoard:
         is_soft = code == 0
         if not is_soft:
             is_reset = code in (RESET_EXIT_CODE, -signal.SIGTERM)
+            is_starved = code == -signal.SIGKILL and self.resets[-1:] == ["watchdog"]
+            self._set_cause("watchdog" if is_starved else "reset")
             self.resets.append("reset" if is_reset else f"exit code {code}")
         was_raw = self._is_raw and is_soft
         if is_soft:
