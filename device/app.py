@@ -77,7 +77,9 @@ def build(board, config_data):
     faults = board.faults + faults
     system, secrets = board.system, board.secrets
     boot = secrets.counter("boot")
-    log = Log(system.log_sink, LEVEL_NAMES[settings["log.level"]])
+    ring = log_ring(system, boot)
+    sink = ring.sink if ring else system.log_sink
+    log = Log(sink, LEVEL_NAMES[settings["log.level"]])
     log.info(
         "start device=%s firmware=%s boot=%d cause=%s",
         system.device_id,
@@ -87,7 +89,7 @@ def build(board, config_data):
     )
     for fault in faults:
         log.error("settings %s", fault)
-    supervisor = _join(board, settings, faults, buffers, boot, log)
+    supervisor = _join(board, settings, faults, buffers, boot, log, ring)
     if changes is not None:
         try:
             kept.write(changes)
@@ -105,7 +107,7 @@ def _look_at_update(board):
         forget_module("device.update." + name)
 
 
-def _join(board, settings, faults, buffers, boot, log):
+def _join(board, settings, faults, buffers, boot, log, ring):
     from device.http.client import HttpClient
     from device.joints import Joints
     from device.link.clock import Clock
@@ -129,6 +131,8 @@ def _join(board, settings, faults, buffers, boot, log):
     system, secrets = board.system, board.secrets
     random_bits = seeded_bits(system.device_id, boot)
     clock = Clock(board.clock, boot, log)
+    if ring:
+        ring.uptime_ms = clock.uptime_ms
     store = ClipStore(board.storage, secrets)
     store.prepare()
     state_path = board.storage.root + "/state/"
@@ -167,6 +171,8 @@ def _join(board, settings, faults, buffers, boot, log):
     indicator = IndicatorTask(board.indicator, recorder, lane)
     status = Status(
         system,
+        secrets,
+        board.battery,
         {
             "recorder": recorder.as_dict,
             "queue": queue_part(lane, backlog, recovery, http),
@@ -179,7 +185,7 @@ def _join(board, settings, faults, buffers, boot, log):
             "update": update_part(system.firmware_version),
         },
     )
-    people = People(board.button, board.console, recorder, lane, status)
+    people = People(board.button, board.console, recorder, lane, status, ring)
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
     for name, run in (
         ("recorder", recorder.run),
@@ -193,6 +199,8 @@ def _join(board, settings, faults, buffers, boot, log):
         ("indicator", indicator.run),
     ):
         supervisor.add(name, run)
+    if ring:
+        supervisor.add("log", ring.run)
     return supervisor
 
 
@@ -243,6 +251,15 @@ def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, cal
         recorder_settings,
         log,
     )
+
+
+def log_ring(system, boot):
+    """The log that outlives a reset, or None where there is no place for it."""
+    if system.log_folder is None:
+        return None
+    from device.log_ring import LogRing
+
+    return LogRing(system.log_folder, boot, system.log_sink)
 
 
 def snr_db(settings):

@@ -104,6 +104,8 @@ class System:
     reset_cause()    "power_on", "reset", "watchdog", "brown_out", "deep_sleep" or "unknown".
     reset()          does not return.
     log_sink(text)   one line to the serial console.
+    log_folder       where the log is kept: on the chip's own flash, so that it also tells of
+                     a dead card. None: nowhere.
     firmware_version text.
     """
 

@@ -4,9 +4,9 @@ import os
 import stat
 import subprocess
 import sys
-import time
 
 import pytest
+from field_bench import wait_until
 
 from tools.recorder import port as port_module
 from tools.recorder.errors import BoardFault, Foreign, NoDevice
@@ -26,10 +26,7 @@ def test_releasing_gives_the_board_back_to_its_work(serial_board, port):
     board = serial_board()
     port(board).hold()
     port(board).release()
-    deadline = time.monotonic() + 20
-    while board.register("watchdog") != {"limit_ms": 60_000}:
-        assert time.monotonic() < deadline, board.register("watchdog")
-        time.sleep(0.05)
+    wait_until(lambda: board.register("watchdog") == {"limit_ms": 60_000})
     assert board.resets == ["reset"]
 
 

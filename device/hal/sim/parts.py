@@ -133,6 +133,7 @@ class Watchdog:
 
 class System:
     firmware_version = FIRMWARE_VERSION
+    log_folder = "log"
 
     def __init__(self, device_id, cause):
         self.device_id = device_id
