@@ -15,6 +15,7 @@ COMMANDS = (
     "list",
     "check",
     "doctor",
+    "update",
     "requeue",
     "pull",
     "deliver",
