@@ -1,6 +1,8 @@
 # Two commands do everything: `make simulate` runs the main job, `make test` passes the tests.
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
+# Files of tests that run at the same time; many of them mostly wait for a virtual board.
+JOBS ?= 3
 
 help:
 	@echo "make simulate              record sample speech on a virtual recorder and deliver it"
@@ -9,7 +11,7 @@ help:
 	@echo "make simulate ENGINE=cpython   with CPython in place of MicroPython's unix port"
 	@echo "make image BOARD=esp32-s3  what a board carries, in build/image/ (esp32, esp32-c3, virtual)"
 	@echo "make bundle BOARD=esp32-s3 KEY=key.pem   a signed update, in build/bundle/"
-	@echo "make test                  the whole test suite"
+	@echo "make test                  the whole test suite (JOBS=1: one file after the other)"
 	@echo "make torture SEEDS=10000  months of virtual time under bad weather, then power cuts"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
 	@echo "make clean                 remove build/ and .venv"
@@ -30,7 +32,7 @@ bundle: setup
 	@$(VENV_PYTHON) -m tools.bundle make --board $(or $(BOARD),esp32-s3) $(if $(KEY),--key "$(KEY)") $(ARGS)
 
 test: setup
-	@$(VENV_PYTHON) -m pytest $(ARGS)
+	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 torture: setup
 	@$(VENV_PYTHON) -W ignore -m tools.torture.month --seed 1 --count $(or $(SEEDS),10000)
