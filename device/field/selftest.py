@@ -176,17 +176,18 @@ def _button(board, settings, args):
 
 def _roots(board, settings, args):
     from device.update import certificate
-    from rescue import roots
 
-    version = roots.newest()[0]
-    if not version:
-        progress(test="roots", ok=False, code="no_roots")
     now_unix_s = max(board.clock.rtc_unix_s() or 0, board.clock.build_unix_s)
-    for der in roots.certificates():
+    count = 0
+    for der in board.trusted_roots():
+        count += 1
         name, ends_unix_s = certificate.read(der)
         left_days = (ends_unix_s - now_unix_s) // 86400
         code = "root_ended" if left_days < 0 else "root_ends" if left_days < _ROOT_DAYS else ""
-        progress(test="roots", ok=not code, code=code, name=name, ends=iso8601(ends_unix_s * 1000))
+        ends = iso8601(ends_unix_s * 1000)[:10]
+        progress(test="roots", ok=not code, code=code, name=name, ends=ends)
+    if not count:
+        progress(test="roots", ok=False, code="no_roots")
 
 
 def _network(board, settings, args):

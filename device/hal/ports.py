@@ -2,7 +2,8 @@
 
 A board's `build(...)` returns one `Board` with these attributes, `limits`: a dict of setting
 -> the highest number that the board has the memory for ("activity.pre_roll_s"), and `faults`: what
-is wrong with the description of the board, as sentences. Everything above
+is wrong with the description of the board, as sentences; and `trusted_roots()`: the roots of TLS
+in force, each as DER, one after the other. Everything above
 hal/ gets its ports through constructors. All waits are bounded by the caller (compat.wait_for_ms,
 http.limits) unless a port says otherwise. Errors are translated inside the port to device.errors.
 """

@@ -182,7 +182,7 @@ def test_a_good_board_is_good(bench, cloud, capsys, monkeypatch):
     code, tests, said = checked(Person(capsys, monkeypatch), serial, "--tone", "1000")
     assert code == 0, said
     assert set(tests) == {
-        "microphone", "storage", "battery", "wifi", "clock", "heartbeat", "second_opinion"
+        "microphone", "storage", "battery", "roots", "wifi", "clock", "heartbeat", "second_opinion"
     }  # fmt: skip
     # A sine of amplitude 6000: 20 log(6000 / sqrt(2) / 32768) = -17.8 dB of full scale.
     assert abs(tests["microphone"]["level_dbfs"] + 17.8) < 0.3

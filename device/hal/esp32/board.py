@@ -71,6 +71,7 @@ class Board:
             raise
         self.microphone = Microphone(table)
         self.wifi = Wifi()
+        self.trusted_roots = trusted_roots
         self.net = Net(trusted_roots(), self.wifi.is_up)
         forget_module("rescue.roots")
         self.clock = Clock()

@@ -87,7 +87,8 @@ def build():
         console.event,
     )
     board.wifi = wifi = Wifi(spec["wifi"])
-    board.net = net = Net(spec["hosts"], _trusted_roots(folder), wifi.is_up)
+    board.trusted_roots = lambda: _trusted_roots(folder)
+    board.net = net = Net(spec["hosts"], board.trusted_roots(), wifi.is_up)
     wifi.on_drop = net.drop_all
     board.clock = clock = ClockPort(spec.get("rtc") == "host")
     board.battery = battery = Battery()

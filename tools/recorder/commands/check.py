@@ -25,7 +25,8 @@ def add_arguments(command) -> None:
 
 
 def run(options, ui) -> int:
-    parts = ["microphone", "storage", "battery"] + ([] if options.no_network else ["network"])
+    parts = ["microphone", "storage", "battery", "roots"]
+    parts += [] if options.no_network else ["network"]
     tests: list[dict] = []
     with session(options.board, ui) as (board, found):
         device = found.facts["device"]
