@@ -8,6 +8,7 @@ from host_tests.conftest import ROOT
 from rescue import boot_record
 from tools.bundle import form
 from tools.image import littlefs_image, tree
+from tools.recorder import watching
 from tools.sim.board import find_micropython
 from tools.sim.build import compile_module
 from tools.sim.serial import SerialBoard
@@ -64,6 +65,16 @@ def wait_for(board, text, times=1):
         time.sleep(0.1)
 
 
+def watched(board) -> str:
+    """What `recorder update` sees on the console, as soon as anything answers there."""
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        seen = watching.watch(board.device, NEW, time.monotonic(), print)
+        if seen != watching.SILENT:
+            return seen
+    return watching.SILENT
+
+
 def record_of(board, tmp_path):
     for name in ("boot0", "boot1"):
         (tmp_path / name).unlink(missing_ok=True)
@@ -80,6 +91,7 @@ def test_from_the_card_to_the_new_program(board, release, tmp_path):
     board = board(release)
     wait_for(board, f"I update version={NEW} installed")
     wait_for(board, f"firmware={NEW}")
+    assert watched(board) == watching.ON_TRIAL
     board.pull_cable()
     assert f"firmware={tree.version()}" not in said(board), "it was installed before anything ran"
     assert record_of(board, tmp_path)[:2] == ("a", "b")
@@ -93,7 +105,7 @@ def test_a_release_that_cannot_run_is_taken_back_and_not_tried_again(board, rele
     board = board(release | {"device/app.mpy": b"M\x00 this is no module"})
     wait_for(board, f"I update version={NEW} installed")
     wait_for(board, f"firmware={tree.version()}")
-    time.sleep(0.5)
+    assert watched(board) == watching.TAKEN_BACK
     board.pull_cable()
     assert said(board).count("update version=") == 1
     assert record_of(board, tmp_path)[:2] == ("a", "-")

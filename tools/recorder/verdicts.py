@@ -28,8 +28,8 @@ NEXT = {
     "auth_refused": "The cloud refuses the token. Renew it with `recorder provision`.",
     "server_error": "The cloud has trouble of its own. Try again later.",
     "throttled": "The cloud asks to wait. Try again in some minutes.",
-    "no_roots": "No trusted roots on board: no server is believed. `recorder update` with a bundle "
-    "of roots, or `recorder provision`, brings some.",
+    "no_roots": "No trusted roots: no server is believed. `recorder update` with a set of roots, "
+    "or `recorder provision`, brings some.",
     "root_ends": "It ends within a year: bring a newer set with `recorder update` in time.",
     "root_ended": "It has ended: bring a newer set with `recorder update`.",
     "no_requests": "This firmware holds no `requests`: no second opinion.",
