@@ -105,6 +105,8 @@ def _look_at_update(board):
         board.system.reset()
     for name in ("card", "install", "bundle", "signature", "note"):
         forget_module("device.update." + name)
+    forget_module("rescue.boot_record")
+    forget_module("rescue.roots")
 
 
 def _join(board, settings, faults, buffers, boot, log, ring):

@@ -47,6 +47,7 @@ def update_part(running_version):
             return {"error": "rescue/ is broken"}  # it reads the boot record
         part = note.as_dict(running_version)
         forget_module("device.update.note")
+        forget_module("rescue.boot_record")
         return part
 
     return as_dict
