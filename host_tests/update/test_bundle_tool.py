@@ -26,7 +26,9 @@ def key_file(tmp_path_factory, maker):
     return next(tmp_path_factory.getbasetemp().glob("maker*/maker.pem"))
 
 
-def test_a_release_of_this_tree_is_made_signed_and_taken(tmp_path, trust, key_file, flash, capsys):
+def test_a_release_of_this_tree_is_made_signed_and_taken(
+    tmp_path, trust, key_file, flash, maker, capsys
+):
     out = tmp_path / "new.bundle"
     words = ["make", "--board", "esp32-c3", "--key", key_file, "-o", out, "--trust", trust]
     assert main(list(map(str, words))) == 0
@@ -34,13 +36,21 @@ def test_a_release_of_this_tree_is_made_signed_and_taken(tmp_path, trust, key_fi
     version = tree.version()
     assert f"release {version} for rv32imc" in said and "signed by maker" in said
     read = form.read(out.read_bytes())
-    files = tree.release_files("rv32imc")
+    files = tree.release_files("rv32imc") | {"trust/keys": maker.trust}
     assert read.files == files | {"release.json": tree.release_json(files, version, "rv32imc")}
     listed = json.loads(read.files["release.json"])["files"]
     assert len(listed) == len(files) > 100
     flash.install(out.read_bytes(), running="0.0.9", arch="rv32imc")
     assert bench.below(flash.path / "b") == read.files and bench.is_whole(flash.path / "b")
     assert flash.record() == ("a", "b", 0)
+
+
+def test_a_release_that_would_take_no_further_update_is_not_made(tmp_path, key_file, capsys):
+    nobody = tmp_path / "nobody"
+    nobody.write_text("# no key yet\n")
+    words = ["make", "--board", "esp32-c3", "--key", key_file, "--trust", nobody]
+    assert main(list(map(str, words))) == 1
+    assert "holds no key" in capsys.readouterr().err
 
 
 def test_the_same_source_and_key_give_the_same_bytes(tmp_path, key_file):

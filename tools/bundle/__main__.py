@@ -38,6 +38,12 @@ def make(options) -> None:
     version = tree.version()
     arch = options.arch or _arch_of(options.board)
     files = tree.release_files(arch)
+    files["trust/keys"] = options.trust.read_bytes()
+    if not keys.read_trusted(files["trust/keys"].decode()):
+        raise BundleError(
+            f"{options.trust} holds no key: a board with this release would take no update ever "
+            f"after. `python -m tools.bundle keygen KEY.pem --trust {options.trust}` adds one."
+        )
     files["release.json"] = tree.release_json(files, version, arch)
     made = form.release(files, version, arch, options.downgrade)
     _write(options, made, f"bota-{version}-{arch}.bundle")
@@ -64,7 +70,8 @@ def inspect(options) -> None:
     found = form.read(options.bundle.read_bytes())
     facts = found.facts
     print(f"{options.bundle}: {facts['kind']} {facts['version']} for {facts['arch']}")
-    print(f"  {facts['files']} files, {facts['bytes']} bytes, every hash right")
+    count = f"{facts['files']} file{'s' if facts['files'] > 1 else ''}"
+    print(f"  {count}, {facts['bytes']} bytes, every hash right")
     if facts["downgrade"]:
         print("  may replace a newer version")
     print("  " + _signer(found, options.trust))
