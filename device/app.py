@@ -63,8 +63,7 @@ def build(board, config_data):
     """
     from device.store.slots import Slots
 
-    if file_size(board.storage.root + "/" + _CARD_BUNDLE) >= 0:
-        _look_at_update(board)
+    _look_for_update(board)
     kept = Slots("config1", board.storage.root + "/state/config")
     settings, faults, changes = load_settings(config_data, kept, board.limits)
     gc.collect()
@@ -98,7 +97,13 @@ def build(board, config_data):
     return supervisor
 
 
-def _look_at_update(board):
+def _look_for_update(board):
+    """Install what lies on the card, before anything records. Does not return if it did."""
+    try:
+        if file_size(board.storage.root + "/" + _CARD_BUNDLE) < 0:
+            return
+    except OSError:
+        return  # a medium that cannot be read is the store's affair
     from device.update import card
 
     if card.run(board):
