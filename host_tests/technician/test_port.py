@@ -82,13 +82,13 @@ def test_a_secret_is_no_argument_of_a_process_and_its_file_is_private(
     serial_board, port, monkeypatch
 ):
     seen = []
-    watched = port_module._watched
+    watched = port_module.watched
 
     def spy(arguments, *rest):
         seen.append((arguments, [stat.S_IMODE(os.stat(a).st_mode) for a in arguments[-1:]]))
         return watched(arguments, *rest)
 
-    monkeypatch.setattr(port_module, "_watched", spy)
+    monkeypatch.setattr(port_module, "watched", spy)
     board = serial_board()
     port(board).call("facts", {"token": Secret("dtok_verysecret")})
     assert [modes for _, modes in seen] == [[0o600]]

@@ -11,7 +11,7 @@ import pytest
 from device.update import signature
 from host_tests.conftest import ROOT
 from tools.bundle import keys
-from tools.bundle.keys import BundleError
+from tools.bundle.form import BundleError
 from tools.sim.board import find_micropython
 
 DATA = b"what is signed"

@@ -12,7 +12,7 @@ import pathlib
 import sys
 
 from tools.bundle import form, keys, roots
-from tools.bundle.keys import BundleError
+from tools.bundle.form import BundleError
 from tools.image import tree
 from tools.image.__main__ import BOARDS
 from tools.sim.build import HOST_ARCH, ROOT, BuildError

@@ -12,12 +12,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from tools.bundle.form import BundleError
+
 BITS = 3072
 KIND = "rsa3072"
-
-
-class BundleError(Exception):
-    """One or two sentences: what is wrong, and what to do."""
 
 
 def generate(path: pathlib.Path, passphrase: str = "") -> rsa.RSAPrivateKey:

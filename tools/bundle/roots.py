@@ -9,7 +9,7 @@ import zlib
 
 from device.update.bundle import number_of
 from rescue.roots import MAGIC, MOST_BYTES
-from tools.bundle.keys import BundleError
+from tools.bundle.form import BundleError
 from tools.sim.build import ROOT
 
 FOLDER = ROOT / "trust" / "roots"

@@ -262,10 +262,10 @@ class Board:
             self._reach_prompt(min(timeout_s, serial_line.PROMPT_LIMIT_S))
         arguments = [sys.executable, "-m", "mpremote", "connect", self.device]
         arguments += (["resume"] if resume else []) + commands
-        code, said = _watched(arguments, timeout_s, line_came)
+        code, said = watched(arguments, timeout_s, line_came)
         if code and "could not enter raw repl" in said:
             # What comes while a board starts is lost, and mpremote sends its Ctrl-C only once.
-            code, said = _watched(arguments, timeout_s, line_came)
+            code, said = watched(arguments, timeout_s, line_came)
         said = mask(said, list(secrets))
         if code == 0:
             return said
@@ -318,7 +318,7 @@ class Board:
         )
 
 
-def _watched(arguments: list[str], timeout_s: float, line_came) -> tuple[int | None, str]:
+def watched(arguments: list[str], timeout_s: float, line_came) -> tuple[int | None, str]:
     """(exit code, output) of a process that is killed after timeout_s; code None: it was."""
     with tempfile.TemporaryDirectory() as empty:
         process = subprocess.Popen(

@@ -145,6 +145,32 @@ def find_board(named: str | None) -> tuple[Board, Found]:
     return Board(found[0].device), found[0]
 
 
+def find_port(named: str | None) -> str:
+    """The port meant, for commands that stop nothing: a serial number is looked for among the
+    recorders that run. Raises NoDevice, UsageError.
+    """
+    if named and ("/" in named or named.upper().startswith("COM")):
+        return named
+    devices = [port["device"] for port in ports()]
+    if not named and len(devices) == 1:
+        return devices[0]
+    running = [found for found in at_each(_running_or_none, devices) if found]
+    meant = [found for found in running if named in (None, found.serial_number)]
+    if len(meant) == 1:
+        return meant[0].device
+    if not devices:
+        raise NoDevice("No serial port of a recorder. Plug one in with a cable that carries data.")
+    names = ", ".join(f"{found.serial_number} at {found.device}" for found in running) or "none"
+    raise UsageError(f"Which board? Running are: {names}. Name one, or its port, with --board.")
+
+
+def _running_or_none(device: str) -> Found | None:
+    try:
+        return ask_running(device)
+    except ToolError:
+        return None
+
+
 def text_of(unique_id: str) -> str:
     """The id as the recorder shows it: printable text as it is, other bytes as hex digits."""
     try:

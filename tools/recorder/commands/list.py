@@ -6,7 +6,7 @@ from tools.recorder.errors import EXIT_DONE, NoDevice, ToolError
 from tools.recorder.port import Board
 from tools.recorder.ports import Found, ask_running, at_each, look
 
-SUMMARY = "Show the boards that are plugged in: id, firmware, token present, battery, backlog."
+SUMMARY = "Show the boards that are plugged in, and how they are."
 EXAMPLE = "recorder list\nrecorder list --running      (stop nothing that does not answer)"
 
 

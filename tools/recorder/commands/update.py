@@ -5,7 +5,7 @@ import time
 
 from device import reasons
 from tools.bundle import form
-from tools.bundle.keys import BundleError
+from tools.bundle.form import BundleError
 from tools.recorder.cli import add_board
 from tools.recorder.errors import EXIT_DONE, BoardFault, NotVerified, ToolError, UsageError
 from tools.recorder.sessions import session
