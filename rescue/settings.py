@@ -23,7 +23,7 @@ _PLACES = (
 def read(root, path="config.json"):
     """{"networks": [names], "api_url": …, "ntp_server": …}; never raises."""
     found = dict(_DEFAULTS)
-    kept = read_slots("config1", root + "/state/config")[1] or {}
+    kept = read_slots("config1", root + "/state/config")[1]
     try:
         with open(path, "rb") as f:
             tree = json.loads(f.read())

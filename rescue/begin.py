@@ -1,0 +1,31 @@
+"""What the rescue program does once: mount, blame, read the settings, join the parts."""
+
+from rescue import aside, settings
+from rescue.clips import Clip
+
+
+def prepare(program, wire, api, piece):
+    """The Api for program, which gets root, ids and networks. wire, api: the classes.
+
+    May be called again after it raised OSError.
+    """
+    board, chip = program.board, program.chip
+    if program.root is None:
+        root = board.mount()
+        blame(program, root)
+        program.root = root
+    found = settings.read(program.root)
+    program.networks, program.time_server = found["networks"], found["ntp_server"]
+    program.ids = (chip.device_id, settings.store_id(program.secrets))
+    made = wire(board.roots(), board.resolve, program.breathe, piece)
+    return api(made, found["api_url"], program.secrets)
+
+
+def blame(program, root):
+    """The clip that was in hand when this program, or the full one, died."""
+    for number in program.chip.in_hand():
+        clip = Clip(root, number)
+        if clip.record is not None and clip.state != "done":
+            deaths = aside.count_death(clip)
+            program.chip.say("W a program died with clip=%d in hand, times=%d" % (number, deaths))
+    program.chip.mark("")

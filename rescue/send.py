@@ -1,0 +1,113 @@
+"""created → stored: a pre-signed URL, and the bytes to storage, hashed on their way."""
+
+import hashlib
+import json
+from binascii import crc32, hexlify
+
+from rescue import forget
+from rescue.api import is_plain, wait_s
+from rescue.ends import ASIDE, FRESH, LATER, End
+
+_NEVER_TO_STORAGE = ("authorization", "cookie", "host", "content-length", "transfer-encoding")
+
+
+def step(program, clip):
+    """The record gets the hash of what storage has taken whole. Raises End, OSError."""
+    from rescue import headers
+
+    source = Source(clip, headers.true_header(clip.record))
+    forget("headers")
+    try:
+        try:
+            put(program.api, clip.record, source)
+        except End as e:
+            if e.kind != FRESH:
+                raise
+            put(program.api, clip.record, source)  # once more with a fresh URL, then all wait
+    finally:
+        source.close()
+    if source.crc != clip.record["crc"]:
+        raise End(ASIDE, "damaged", "crc of the stored frames")
+    clip.save(state="stored", sha=hexlify(source.sha.digest()).decode())
+
+
+def put(api, record, source):
+    """Ask for a URL and stream source there; returns if storage has it whole."""
+    url, head = upload_url(api, record["rid"], "audio/" + record["codec"], source.length)
+    status, headers, content = api.wire.request(head, url, source)
+    if status < 300 and not content:
+        return  # storage answers a PUT with nothing; a page has something to show
+    detail = "PUT status=%d" % status
+    if status < 400 or status == 511:
+        raise End(LATER, "portal", detail)
+    if status >= 500 or status in (408, 429):
+        raise End(LATER, "server_error", detail, wait_s(headers))
+    raise End(FRESH, "url_refused", detail)
+
+
+def upload_url(api, rid, content_type, size_bytes):
+    """(url, head of the PUT: "PUT", "name: value", …)."""
+    asked = {"content_type": content_type, "file_size_bytes": size_bytes, "type": "audio"}
+    path = "/recordings/%s/upload-url" % rid
+    try:
+        answer = api.post(path, json.dumps(asked).encode())
+    except End as e:
+        if e.detail[7:10] != "400":
+            raise
+        del asked["type"]  # the oldest generation does not know it
+        answer = api.post(path, json.dumps(asked).encode())
+    url, given = answer.get("upload_url"), answer.get("headers")
+    if not is_plain(url):
+        raise End(LATER, "bad_answer", "no upload_url")
+    if not isinstance(given, dict):
+        stated = answer.get("content_type")
+        given = {"Content-Type": stated if is_plain(stated) else content_type}
+    head = ["PUT"]
+    for name in given:
+        if name.lower() not in _NEVER_TO_STORAGE:
+            if not is_plain(name) or ":" in name or not is_plain(given[name]):
+                raise End(FRESH, "url_refused", "header that cannot be sent")
+            head.append(name + ": " + given[name])
+    return url, head
+
+
+class Source:
+    """The bytes that leave: the true header, then the stored frames; sha and crc on the way."""
+
+    def __init__(self, clip, header):
+        self.length = clip.record["bytes"]
+        self._path = clip.audio_path
+        self._header = header
+        self._f = None
+
+    def begin(self):
+        self.close()
+        self._offset = self.crc = 0
+        self.sha = hashlib.sha256()
+        try:
+            self._f = open(self._path, "rb")
+            self._f.seek(len(self._header))
+        except OSError as e:
+            raise End(ASIDE, "damaged", "open errno=%s" % e.errno)
+
+    def read(self, out):
+        """Fill out; returns how much of it."""
+        n = min(len(out), max(0, len(self._header) - self._offset))
+        if n:
+            out[:n] = self._header[self._offset : self._offset + n]
+        else:
+            try:
+                n = self._f.readinto(out)
+            except OSError as e:
+                raise End(ASIDE, "damaged", "read errno=%s" % e.errno)
+            if not n:
+                raise End(ASIDE, "damaged", "file ended early")
+            self.crc = crc32(out[:n], self.crc)
+        self.sha.update(out[:n])
+        self._offset += n
+        return n
+
+    def close(self):
+        if self._f is not None:
+            self._f.close()
+            self._f = None
