@@ -1,5 +1,5 @@
-# Counts the start and runs the rescue program if it is its turn (rescue/start.py), else the recorder
-# (device/start.py). Whatever ends both is followed by a reset; Ctrl-C leads to the REPL.
+# Counts the start and runs the rescue program where it is its turn (rescue/start.py), else the
+# recorder (device/start.py). Whatever ends them is followed by a reset; Ctrl-C leads to the REPL.
 import gc
 import sys
 import time
@@ -14,10 +14,9 @@ def main():
         gc.threshold(4096)
     try:
         try:
-            from rescue import start
+            from rescue.start import begin
 
-            start.begin()
-            start.forget()
+            begin()
         except Exception as e:
             # Then nothing counts starts, and the recorder still has its chance.
             sys.stdout.write("E rescue is broken: %s %s\n" % (e.__class__.__name__, e))
@@ -25,7 +24,7 @@ def main():
 
         run()
     except KeyboardInterrupt:
-        held()
+        say_held()
         raise
     except Exception as e:
         sys.stdout.write("E reset because of an exception: %s %s\n" % (e.__class__.__name__, e))
@@ -34,13 +33,13 @@ def main():
     reset()
 
 
-def held():
+def say_held():
     """A person ended the program: that is no crash."""
     try:
-        from rescue import start
+        from rescue.start import held
 
-        start.held()
-    except Exception:
+        held()
+    except Exception:  # noqa: S110
         pass  # a person is there, and sees what is broken
 
 

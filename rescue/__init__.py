@@ -7,6 +7,13 @@ loaded for the moment and let go of again.
 
 import sys
 
+try:
+    from micropython import const
+except ImportError:  # a host's CPython
+
+    def const(value):
+        return value
+
 
 def forget(*names):
     """Let go of modules of this package; without names of all of them."""

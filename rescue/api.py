@@ -5,9 +5,10 @@ What each call says and is told stands in the step that makes it: create.py, sen
 
 import json
 
+from rescue import const
 from rescue.ends import ASIDE, LATER, SOMEBODY, End
 
-_MOST_WAIT_S = 3600
+_MOST_WAIT_S = const(3600)
 
 
 class Api:

@@ -4,12 +4,13 @@ A clip that the full program died with three times is quarantined there (kills_d
 gets three tries more, because other code may not stumble over it.
 """
 
+from rescue import const
 from rescue.clips import SENDABLE
 
 KILLS = "kills_device"
 MOST_DEATHS = 6  # of both programs together
 _PARKED = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
-_SAID_CHARS = 40  # a record stays below 512 bytes
+_SAID_CHARS = const(40)  # a record stays below 512 bytes
 
 
 def set_aside(clip, code, said):

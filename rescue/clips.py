@@ -8,31 +8,35 @@ import json
 import os
 from binascii import crc32
 
+from rescue import const
+
 SENDABLE = ("closed", "creating", "created", "stored", "completing", "done")
 _OTHERS = ("open", "parked", "quarantined")
-_RECORD_BYTES = 1024
+_RECORD_BYTES = const(1024)
 _NUMBERS = ("hz", "samples", "bytes", "crc", "take", "index", "first", "boot", "up", "n")
 _HEX = "0123456789abcdef"
 
 
 def numbers(path, widths=(4, 2, 2, 8)):
-    """Yield the number of each clip below path (…/clips), ascending; the names of one folder a
-    level are held.
+    """Yield the number of each clip below path (…/clips), ascending; one folder a level is held
+    as numbers.
     """
-    names = []
+    found = []
     try:
         for entry in os.ilistdir(path):
             name = entry[0].partition(".")[0]
-            if len(name) == widths[0] and not name.strip(_HEX) and name not in names:
-                names.append(name)
+            if len(name) == widths[0] and not name.strip(_HEX):
+                value = int(name, 16)
+                if value not in found:
+                    found.append(value)
     except OSError:
         pass  # it went between two looks, or cannot be read: the others go on
-    names.sort()
-    for name in names:
+    found.sort()
+    for value in found:
         if len(widths) == 1:
-            yield int(name, 16)
+            yield value
         else:
-            for number in numbers(path + "/" + name, widths[1:]):
+            for number in numbers("%s/%0*x" % (path, widths[0], value), widths[1:]):
                 yield number
 
 

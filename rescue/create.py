@@ -2,9 +2,10 @@
 
 from binascii import crc32
 
+from rescue import const
 from rescue.ends import ASIDE, LATER, End
 
-_BODY_BYTES = 2048
+_BODY_BYTES = const(2048)
 
 
 def step(program, clip):

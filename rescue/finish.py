@@ -5,12 +5,13 @@ integrity_failure sends it back to created: the bytes go up again, three times a
 
 import json
 
+from rescue import const
 from rescue.ends import ASIDE, LATER, End
 
 _ACCEPTED = ("uploaded", "processing", "completed")
-_POLL_MS = 2_000
-_POLLS = 60
-_MOST_TRIES = 3
+_POLL_MS = const(2_000)
+_POLLS = const(60)
+_MOST_TRIES = const(3)
 
 
 def step(program, clip):

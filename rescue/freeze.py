@@ -8,6 +8,7 @@ import os
 import time
 from binascii import crc32
 
+from rescue import const
 from rescue.clips import read_slots
 from rescue.ends import ASIDE, End
 
@@ -21,7 +22,7 @@ _OPTIONAL = (
     ("ppm", "sample_clock_ppm"),
 )
 _LEVELS = ("peak_dbfs_x10", "rms_dbfs_x10", "floor_dbfs_x10", "clipped_samples", "active_s")
-_2000_UNIX_S = 946684800
+_2000_UNIX_S = const(946684800)
 
 
 def step(program, clip):

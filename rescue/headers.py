@@ -3,11 +3,12 @@
 Formats and sources: device/codec/wav.py and flac_format.py; a test holds them equal.
 """
 
+from rescue import const
 from rescue.ends import ASIDE, End
 
-_WAV_BYTES = 44
-_FLAC_BYTES = 42
-_BLOCK_SAMPLES = 1024
+_WAV_BYTES = const(44)
+_FLAC_BYTES = const(42)
+_BLOCK_SAMPLES = const(1024)
 _FRAME_BYTES = (11, 2066)  # the least and the most that a frame of FLAC takes
 
 

@@ -5,11 +5,12 @@ import select
 import socket
 import time
 
+from rescue import const
 from rescue.ends import LATER, End
 
-_ANSWER_MS = 3_000
-_NTP_TO_UNIX_S = 2208988800
-_ERA_S = 1 << 32
+_ANSWER_MS = const(3_000)
+_NTP_TO_UNIX_S = const(2208988800)
+_ERA_S = const(1 << 32)
 
 
 def set_time(program):

@@ -9,25 +9,25 @@ import gc
 import sys
 import time
 
-from rescue import clips, forget
+from rescue import clips, const, forget
 from rescue.api import Api
 from rescue.ends import ASIDE, LATER, SOMEBODY, End
 from rescue.wire import Wire
 
-_WATCHDOG_MS = 120_000  # above a look-up of a name and a mount, each far below a minute
-_HELD_MS = 600_000  # what a person at the prompt has before the watchdog ends it
-_STAY_S = 3_600
-_STILL_S = 600  # nothing delivered for so long: it does not move
-_HEARTBEAT_S = 900
-_SAY_S = 60
-_SLICE_MS = 200
-_FIRST_WAIT_S = 30
-_MOST_WAIT_S = 900
-_LOOK_S = 60
-_STRIKES = 3
-_MOST_PASSED = 64
-_PIECE_BYTES = 1024
-_GC_BYTES = 2048  # collect often: what is loaded for the moment finds one place
+_WATCHDOG_MS = const(120_000)  # above a look-up of a name and a mount, each far below a minute
+_HELD_MS = const(600_000)  # what a person at the prompt has before the watchdog ends it
+_STAY_S = const(3_600)
+_STILL_S = const(600)  # nothing delivered for so long: it does not move
+_HEARTBEAT_S = const(900)
+_SAY_S = const(60)
+_SLICE_MS = const(200)
+_FIRST_WAIT_S = const(30)
+_MOST_WAIT_S = const(900)
+_LOOK_S = const(60)
+_STRIKES = const(3)
+_MOST_PASSED = const(64)
+_PIECE_BYTES = const(1024)
+_GC_BYTES = const(2048)  # collect often: what is loaded for the moment finds one place
 # The state is written before the step that depends on it, as device/transfer/whole_file.py has it,
 # so that either program goes on where the other one stopped. Each is loaded to be taken.
 _STEPS = {"closed": "freeze", "creating": "create", "created": "send", "completing": "finish"}

@@ -1,14 +1,11 @@
 """created → stored: a pre-signed URL, and the bytes to storage, hashed on their way."""
 
 import hashlib
-import json
 from binascii import crc32, hexlify
 
 from rescue import forget
-from rescue.api import is_plain, wait_s
+from rescue.api import wait_s
 from rescue.ends import ASIDE, FRESH, LATER, End
-
-_NEVER_TO_STORAGE = ("authorization", "cookie", "host", "content-length", "transfer-encoding")
 
 
 def step(program, clip):
@@ -16,6 +13,7 @@ def step(program, clip):
     from rescue import headers
 
     source = Source(clip, headers.true_header(clip.record))
+    headers = None
     forget("headers")
     try:
         try:
@@ -33,8 +31,12 @@ def step(program, clip):
 
 def put(api, record, source):
     """Ask for a URL and stream source there; returns if storage has it whole."""
-    url, head = upload_url(api, record["rid"], "audio/" + record["codec"], source.length)
-    status, headers, content = api.wire.request(head, url, source)
+    from rescue import url
+
+    place, head = url.ask(api, record)
+    url = None
+    forget("url")
+    status, headers, content = api.wire.request(head, place, source)
     if status < 300 and not content:
         return  # storage answers a PUT with nothing; a page has something to show
     detail = "PUT status=%d" % status
@@ -43,32 +45,6 @@ def put(api, record, source):
     if status >= 500 or status in (408, 429):
         raise End(LATER, "server_error", detail, wait_s(headers))
     raise End(FRESH, "url_refused", detail)
-
-
-def upload_url(api, rid, content_type, size_bytes):
-    """(url, head of the PUT: "PUT", "name: value", …)."""
-    asked = {"content_type": content_type, "file_size_bytes": size_bytes, "type": "audio"}
-    path = "/recordings/%s/upload-url" % rid
-    try:
-        answer = api.post(path, json.dumps(asked).encode())
-    except End as e:
-        if e.detail[7:10] != "400":
-            raise
-        del asked["type"]  # the oldest generation does not know it
-        answer = api.post(path, json.dumps(asked).encode())
-    url, given = answer.get("upload_url"), answer.get("headers")
-    if not is_plain(url):
-        raise End(LATER, "bad_answer", "no upload_url")
-    if not isinstance(given, dict):
-        stated = answer.get("content_type")
-        given = {"Content-Type": stated if is_plain(stated) else content_type}
-    head = ["PUT"]
-    for name in given:
-        if name.lower() not in _NEVER_TO_STORAGE:
-            if not is_plain(name) or ":" in name or not is_plain(given[name]):
-                raise End(FRESH, "url_refused", "header that cannot be sent")
-            head.append(name + ": " + given[name])
-    return url, head
 
 
 class Source:

@@ -11,13 +11,15 @@ import socket
 import ssl
 import time
 
+from rescue import const
 from rescue.ends import LATER, SOMEBODY, End
 
-_CONNECT_MS = 15_000
-_PROGRESS_MS = 30_000  # each piece, the first with the handshake
-_ANSWER_MS = 60_000  # the whole answer
-_SLICE_MS = 1_000
-_MOST_BYTES = 8192  # of an answer
+_CONNECT_MS = const(15_000)
+_PROGRESS_MS = const(30_000)  # each piece, the first with the handshake
+_ANSWER_MS = const(60_000)  # the whole answer
+_SLICE_MS = const(1_000)
+_UNTOLD_BYTES = const(2048)  # where only the end of the connection tells
+_MOST_BYTES = const(8192)  # of an answer
 _KEPT = ("content-length", "content-type", "retry-after", "transfer-encoding")
 _LATE_CODES = (12, -32512, -17040)  # ENOMEM, MBEDTLS_ERR_SSL_ALLOC_FAILED, MPI alloc
 _CONNECTED = (0, 106, 127)  # EISCONN of Linux and newlib
@@ -47,8 +49,8 @@ class Wire:
         """
         source = body if hasattr(body, "begin") else None
         host, port, authority, target = split(url)
-        head[0] = "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close" % (head[0], target, authority)
-        head.append("Content-Length: %d\r\n\r\n" % (source.length if source else len(body)))
+        head.append("Connection: close")
+        head.append("Content-Length: %d\r\n" % (source.length if source else len(body)))
         during = "connect"
         address = self._resolve(host, port)
         sock = socket.socket()
@@ -71,12 +73,15 @@ class Wire:
             )
             sock.setblocking(False)
             during = "send"
-            head = "\r\n".join(head).encode()
-            early = self._send(sock, head if source else head + body, source)
+            # Line by line: a pre-signed target in one text with the rest takes 3 KB in one place.
+            self._write(sock, head[0] + " " + target + " HTTP/1.1\r\nHost: " + authority + "\r\n")
+            for line in head[1:]:
+                self._write(sock, line + "\r\n")
+            early = self._stream(sock, source) if source else self._write(sock, body)
             during = "read"
             answer = self._read(sock)
             if early and answer[0] < 300:
-                raise End(LATER, "bad_answer", "answered before its end")
+                raise End(LATER, "bad_answer", "too early")
             return answer
         except (OSError, ValueError, MemoryError) as e:
             raise fault(e, during)
@@ -94,43 +99,41 @@ class Wire:
                 raise End(LATER, "timeout", what)
         self._breathe()
 
-    def _send(self, sock, data, source):
-        """Send data, then source; True if the peer closed before: it may have answered."""
-        left = 0
-        if source:
-            source.begin()
-            left = source.length
-        while True:
-            offset = 0
-            while offset < len(data):
-                try:
-                    n = sock.write(data[offset:] if offset else data)
-                except OSError as e:
-                    if e.errno not in _PEER_CLOSED or not source or left == source.length:
-                        raise
-                    return True
-                if n:
-                    offset += n
-                else:
-                    self._wait(sock, select.POLLOUT, _PROGRESS_MS, "send")
-            if not left:
-                return False
+    def _write(self, sock, data):
+        offset = 0
+        while offset < len(data):
+            n = sock.write(data[offset:] if offset else data)
+            if n:
+                offset += n
+            else:
+                self._wait(sock, select.POLLOUT, _PROGRESS_MS, "send")
+
+    def _stream(self, sock, source):
+        """Send source; True if the peer closed before its end: it may have answered."""
+        source.begin()
+        left = source.length
+        while left:
             n = source.read(self._piece[: min(left, len(self._piece))])
-            data = self._piece[:n]
             left -= n
             self._breathe()
+            try:
+                self._write(sock, self._piece[:n])
+            except OSError as e:
+                if e.errno not in _PEER_CLOSED:
+                    raise
+                return True
 
     def _line(self, sock):
         """One line of the head or of chunks, as text. Raises End."""
         for i in range(len(self._piece)):
             if not self._some(sock, self._piece[i : i + 1]):
-                raise End(LATER, "connection_lost", "ended in the head")
+                raise End(LATER, "connection_lost", "head")
             if self._piece[i] == 10:
                 try:
                     return bytes(self._piece[:i]).decode().strip()
                 except UnicodeError:
                     raise End(LATER, "bad_answer", "head")
-        raise End(LATER, "bad_answer", "line too long")
+        raise End(LATER, "bad_answer", "line")
 
     def _some(self, sock, out):
         """Read into out; how many bytes, 0 at the end. Raises End when the answer is late."""
@@ -164,25 +167,27 @@ class Wire:
         is_chunked = "transfer-encoding" in headers
         body = b""
         while status not in (204, 304):
+            size = _UNTOLD_BYTES
             if is_chunked:
-                left = number(self._line(sock).split(";")[0].strip(), 16)
-            else:
-                left = _MOST_BYTES if length is None else number(length, 10)
-            if len(body) + left > _MOST_BYTES:
-                raise End(LATER, "bad_answer", "answer too long")
-            if not left:
-                break
-            while left:
-                n = self._some(sock, self._piece[: min(left, len(self._piece))])
+                size = number(self._line(sock).split(";")[0].strip(), 16)
+            elif length is not None:
+                size = number(length, 10)
+            if len(body) + size > _MOST_BYTES:
+                raise End(LATER, "bad_answer", "too long")
+            part = bytearray(size)  # in one place from the start
+            at = n = 0
+            while at < size:
+                n = self._some(sock, memoryview(part)[at:])
                 if not n:
-                    if length is not None or is_chunked:
-                        raise End(LATER, "connection_lost", "ended in the body")
                     break
-                body += self._piece[:n]
-                left -= n
-            if not is_chunked:
-                break
-            self._line(sock)
+                at += n
+            if is_chunked and size and at == size:
+                body = body + part if body else part
+                self._line(sock)
+            elif at == size or not is_chunked and length is None:
+                return status, headers, body if is_chunked else part[:at] if at < size else part
+            else:
+                raise End(LATER, "connection_lost", "body")
         return status, headers, body
 
 
@@ -207,7 +212,7 @@ def split(url):
     target = rest[len(authority) :]
     host, colon, port = authority.partition(":")
     if scheme.lower() != "https" or not host or "@" in authority:
-        raise End(LATER, "url_refused", "not https to a host")
+        raise End(LATER, "url_refused", "https only")
     port = number(port, 10) if colon else 443
     if port == 443:
         authority = host

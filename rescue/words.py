@@ -2,11 +2,11 @@
 
 import gc
 
-from rescue import boot_record, forget
+from rescue import boot_record, const, forget
 from rescue.ends import LATER, End
 
-_STAY_S = 3_600
-_FLAG_WIFI = 8
+_STAY_S = const(3_600)
+_FLAG_WIFI = const(8)
 WHY = "the full program does not stay alive"
 
 
