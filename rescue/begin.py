@@ -10,15 +10,14 @@ def prepare(program, wire, api, piece):
     May be called again after it raised OSError.
     """
     board, chip = program.board, program.chip
-    if program.root is None:
+    if not program.root:
         root = board.mount()
         blame(program, root)
         program.root = root
-    found = settings.read(program.root)
-    program.networks, program.time_server = found["networks"], found["ntp_server"]
+    program.networks, api_url, program.time_server = settings.read(program.root)
     program.ids = (chip.device_id, settings.store_id(program.secrets))
     made = wire(board.roots(), board.resolve, program.breathe, piece)
-    return api(made, found["api_url"], program.secrets)
+    return api(made, api_url, program.secrets)
 
 
 def blame(program, root):

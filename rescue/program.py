@@ -11,7 +11,7 @@ import time
 
 from rescue import clips, const, forget
 from rescue.api import Api
-from rescue.ends import ASIDE, LATER, SOMEBODY, End
+from rescue.ends import ASIDE, FRESH, LATER, SOMEBODY, End
 from rescue.wire import Wire
 
 _WATCHDOG_MS = const(120_000)  # above a look-up of a name and a mount, each far below a minute
@@ -30,7 +30,7 @@ _PIECE_BYTES = const(1024)
 _GC_BYTES = const(2048)  # collect often: what is loaded for the moment finds one place
 # The state is written before the step that depends on it, as device/transfer/whole_file.py has it,
 # so that either program goes on where the other one stopped. Each is loaded to be taken.
-_STEPS = {"closed": "freeze", "creating": "create", "created": "send", "completing": "finish"}
+_STEPS = {"closed": "freeze", "creating": "create", "created": "url send", "completing": "finish"}
 _LINK_CODES = ("link_down", "dns_failed", "connect_failed", "connection_lost", "timeout")
 
 
@@ -47,7 +47,11 @@ class Program:
         self.chip = chip
         self.board = Board()
         self.secrets = Secrets()
-        self.root = self.api = None
+        self.api = None  # until begin.py has mounted the medium and joined the parts
+        self.root = self.time_server = ""
+        self.ids = ("", "")
+        self.networks = []
+        self.place = None  # of the upload that is due: (URL, head of the PUT)
         self.started = self._moved = self._said = time.ticks_ms()
         self._heard = None  # when the last heartbeat went
         self._passed = []  # numbers that let the others pass in this round
@@ -179,16 +183,23 @@ class Program:
 
     def _deliver(self, clip):
         """Step by step to the cloud's proof, then free it. Raises End; OSError: the medium."""
+        is_fresh = False
         while clip.state != "done":
             if clip.state == "stored":
                 clip.save(state="completing")
                 continue
-            name = _STEPS[clip.state]
-            try:
-                __import__("rescue." + name, None, None, ("step",)).step(self, clip)
-            finally:
-                forget(name)
-                gc.collect()
+            for name in _STEPS[clip.state].split():
+                try:
+                    __import__("rescue." + name, None, None, ("step",)).step(self, clip)
+                except End as e:
+                    # Once more with a fresh URL, then everyone waits.
+                    if e.kind != FRESH or is_fresh:
+                        raise
+                    is_fresh = True
+                    break
+                finally:
+                    forget(name)
+                    gc.collect()
         clip.free()
         self.delivered += 1
         self.waiting -= 1

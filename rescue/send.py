@@ -1,4 +1,4 @@
-"""created → stored: a pre-signed URL, and the bytes to storage, hashed on their way."""
+"""created → stored: the bytes to storage, hashed on their way."""
 
 import hashlib
 from binascii import crc32, hexlify
@@ -9,42 +9,29 @@ from rescue.ends import ASIDE, FRESH, LATER, End
 
 
 def step(program, clip):
-    """The record gets the hash of what storage has taken whole. Raises End, OSError."""
+    """Stream the clip to program.place; the record gets the hash of what storage has taken whole.
+    Raises End, FRESH where another URL may help, and OSError.
+    """
     from rescue import headers
 
     source = Source(clip, headers.true_header(clip.record))
     headers = None
     forget("headers")
+    (url, head), program.place = program.place, None
     try:
-        try:
-            put(program.api, clip.record, source)
-        except End as e:
-            if e.kind != FRESH:
-                raise
-            put(program.api, clip.record, source)  # once more with a fresh URL, then all wait
+        status, answer, content = program.api.wire.request(head, url, source)
     finally:
         source.close()
+    if status >= 300 or content:  # storage answers a PUT with nothing; a page has something
+        detail = "PUT status=%d" % status
+        if status < 400 or status == 511:
+            raise End(LATER, "portal", detail)
+        if status >= 500 or status in (408, 429):
+            raise End(LATER, "server_error", detail, wait_s(answer))
+        raise End(FRESH, "url_refused", detail)
     if source.crc != clip.record["crc"]:
         raise End(ASIDE, "damaged", "crc of the stored frames")
     clip.save(state="stored", sha=hexlify(source.sha.digest()).decode())
-
-
-def put(api, record, source):
-    """Ask for a URL and stream source there; returns if storage has it whole."""
-    from rescue import url
-
-    place, head = url.ask(api, record)
-    url = None
-    forget("url")
-    status, headers, content = api.wire.request(head, place, source)
-    if status < 300 and not content:
-        return  # storage answers a PUT with nothing; a page has something to show
-    detail = "PUT status=%d" % status
-    if status < 400 or status == 511:
-        raise End(LATER, "portal", detail)
-    if status >= 500 or status in (408, 429):
-        raise End(LATER, "server_error", detail, wait_s(headers))
-    raise End(FRESH, "url_refused", detail)
 
 
 class Source:

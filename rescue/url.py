@@ -1,4 +1,6 @@
-"""Where the bytes of a clip go: the pre-signed URL, and the headers that it is valid for."""
+"""Before created → stored: where the bytes of a clip go. Nothing of it is kept: a URL is a secret
+and soon stale.
+"""
 
 import json
 
@@ -8,8 +10,9 @@ from rescue.ends import FRESH, LATER, End
 _NEVER_TO_STORAGE = ("authorization", "cookie", "host", "content-length", "transfer-encoding")
 
 
-def ask(api, record):
-    """(url, head of the PUT: "PUT", "name: value", …) for a clip. Raises End."""
+def step(program, clip):
+    """program.place becomes (url, head of the PUT: "PUT", "name: value", …). Raises End."""
+    api, record = program.api, clip.record
     content_type = "audio/" + record["codec"]
     asked = {"content_type": content_type, "file_size_bytes": record["bytes"], "type": "audio"}
     path = "/recordings/%s/upload-url" % record["rid"]
@@ -32,4 +35,4 @@ def ask(api, record):
             if not is_plain(name) or ":" in name or not is_plain(given[name]):
                 raise End(FRESH, "url_refused", "header that cannot be sent")
             head.append(name + ": " + given[name])
-    return url, head
+    program.place = (url, head)
