@@ -72,7 +72,7 @@ def break_module(code: pathlib.Path, name: str, fault: str) -> None:
     text = {
         "raises": "raise RuntimeError('broken on purpose')\n",
         "heap": "kept = []\nwhile True:\n    kept.append(bytearray(1000))\n",
-        # Nobody feeds the watchdog any more, as in a loop without end, but the bench keeps its CPU.
+        # No feed any more, as in a loop without end, but the bench keeps its CPU.
         "hangs": "import time\ntime.sleep(3600)\n",
     }[fault]
     source = code / "broken.py"

@@ -93,7 +93,9 @@ def test_what_killed_the_full_program_is_tried_with_other_code(factory):
     board = factory.board()
     line = "        if clip.state == CLOSED:\n"
     board.patch(
-        "device/transfer/whole_file.py", line, "        raise SystemExit(9)\n" + line
+        "device/transfer/whole_file.py",
+        line,
+        "        __import__('os').system('kill -9 $PPID')\n" + line,
     )
     log = board.deliver()
     assert "clip set aside clip=1 reason=kills_device" in log
@@ -107,7 +109,7 @@ def test_a_clip_that_kills_the_rescue_program_too_is_set_aside_for_good(factory)
     board.patch(
         "rescue/freeze.py",
         line,
-        line + "    if clip.number == 2:\n        raise SystemExit(9)\n",
+        line + "    if clip.number == 2:\n        __import__('os').system('kill -9 $PPID')\n",
     )
     done = "full program in"
     log = board.run(
