@@ -38,6 +38,7 @@ torture: setup
 	@$(VENV_PYTHON) -W ignore -m tools.torture.month --seed 1 --count $(or $(SEEDS),10000)
 	@$(VENV_PYTHON) -m host_tests.power
 	@$(VENV_PYTHON) -m host_tests.update
+	@$(VENV_PYTHON) -m host_tests.rescue
 
 clean:
 	rm -rf build .venv

@@ -3,43 +3,41 @@
 Formats and sources: device/codec/wav.py and flac_format.py; a test holds them equal.
 """
 
-_LENGTHS = {"wav": 44, "flac": 42}
-CONTENT_TYPES = {"wav": "audio/wav", "flac": "audio/flac"}
+from rescue import const
+from rescue.ends import ASIDE, End
+
+_WAV_BYTES = const(44)
+_FLAC_BYTES = const(42)
+_BLOCK_SAMPLES = const(1024)
+_FRAME_BYTES = (11, 2066)  # the least and the most that a frame of FLAC takes
 
 
 def true_header(record):
-    """The header as bytes, of the length of the stored one."""
-    rate_hz, samples = record["hz"], record["samples"]
+    """The header as bytes, of the length of the stored one. Raises End if the record cannot be
+    true: a file of that size holds other samples.
+    """
+    rate_hz, samples, size = record["hz"], record["samples"], record["bytes"]
     if record["codec"] == "wav":
-        size = samples * 2
+        if size != _WAV_BYTES + samples * 2:
+            raise End(ASIDE, "damaged", "samples and bytes disagree")
         return (
             b"RIFF"
-            + _little(size + _LENGTHS["wav"] - 8, 4)
+            + (size - 8).to_bytes(4, "little")
             + b"WAVEfmt \x10\0\0\0\x01\0\x01\0"
-            + _little(rate_hz, 4)
-            + _little(rate_hz * 2, 4)
+            + rate_hz.to_bytes(4, "little")
+            + (rate_hz * 2).to_bytes(4, "little")
             + b"\x02\0\x10\0data"
-            + _little(size, 4)
+            + (samples * 2).to_bytes(4, "little")
         )
+    frames = (samples + _BLOCK_SAMPLES - 1) // _BLOCK_SAMPLES
+    if not _FRAME_BYTES[0] * frames <= size - _FLAC_BYTES <= _FRAME_BYTES[1] * frames:
+        raise End(ASIDE, "damaged", "samples and bytes disagree")
     least, most = record.get("facts") or (0, 0)
-    facts = rate_hz << 44 | 15 << 36 | samples  # one channel, 16 bits
+    one_channel_of_16_bits = 15 << 36
     return (
         b"fLaC\x80\0\0\x22\x04\0\x04\0"
         + least.to_bytes(3, "big")
         + most.to_bytes(3, "big")
-        + facts.to_bytes(8, "big")
+        + (rate_hz << 44 | one_channel_of_16_bits | samples).to_bytes(8, "big")
         + bytes(16)
     )
-
-
-def fits(record):
-    """True if a file of that size may hold so many samples."""
-    size, samples = record["bytes"], record["samples"]
-    if record["codec"] == "wav":
-        return size == _LENGTHS["wav"] + samples * 2
-    frames = (samples + 1023) // 1024
-    return _LENGTHS["flac"] + 11 * frames <= size <= _LENGTHS["flac"] + frames * 2066
-
-
-def _little(value, size):
-    return value.to_bytes(size, "little")

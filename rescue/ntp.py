@@ -5,15 +5,24 @@ import select
 import socket
 import time
 
-from rescue.ends import Later
+from rescue import const
+from rescue.ends import LATER, End
 
-_ANSWER_MS = 3_000
-_NTP_TO_UNIX_S = 2208988800
-_ERA_S = 1 << 32
+_ANSWER_MS = const(3_000)
+_NTP_TO_UNIX_S = const(2208988800)
+_ERA_S = const(1 << 32)
+
+
+def set_time(program):
+    """Certificates have dates. Without an answer they are judged by the clock as it is."""
+    try:
+        program.board.set_time(ask(program.board, program.time_server))
+    except End as e:
+        program.chip.say("W no time from %s: %s %s" % (program.time_server, e.code, e.detail))
 
 
 def ask(board, server):
-    """Unix seconds of server ("host" or "host:port"). Raises Later."""
+    """Unix seconds of server ("host" or "host:port"). Raises End."""
     host, _, port = server.partition(":")
     address = board.resolve(host, int(port) if port.isdigit() else 123)
     nonce = os.urandom(8)
@@ -25,21 +34,21 @@ def ask(board, server):
         poll.register(sock, select.POLLIN)
         began = time.ticks_ms()
         if not poll.poll(_ANSWER_MS) or time.ticks_diff(time.ticks_ms(), began) > _ANSWER_MS:
-            raise Later("timeout", "ntp")
+            raise End(LATER, "timeout", "ntp")
         return read(sock.recv(48), nonce)
     except OSError as e:
-        raise Later("connection_lost", "ntp errno=%s" % e.errno)
+        raise End(LATER, "connection_lost", "ntp errno=%s" % e.errno)
     finally:
         sock.close()
 
 
 def read(packet, nonce):
-    """Unix seconds that packet states. Raises Later for one that cannot be believed."""
+    """Unix seconds that packet states. Raises End for one that cannot be believed."""
     if len(packet) < 48 or packet[0] & 7 != 4 or packet[0] >> 6 == 3:
-        raise Later("bad_answer", "ntp mode")
+        raise End(LATER, "bad_answer", "ntp mode")
     if packet[24:32] != nonce or not 0 < packet[1] < 16:
-        raise Later("bad_answer", "ntp source")
+        raise End(LATER, "bad_answer", "ntp source")
     seconds = int.from_bytes(packet[40:44], "big")
     if not seconds:
-        raise Later("bad_answer", "ntp no time")
+        raise End(LATER, "bad_answer", "ntp no time")
     return seconds + (_ERA_S if seconds < 1 << 31 else 0) - _NTP_TO_UNIX_S

@@ -8,37 +8,34 @@ import json
 
 from rescue.clips import read_slots
 
-_DEFAULTS = {
-    "networks": [],
-    "api_url": "https://api.bota.dev",
-    "ntp_server": "pool.ntp.org",
-}
-_PLACES = (
-    ("wifi", "networks", list),
-    ("cloud", "api_url", str),
-    ("clock", "ntp_server", str),
-)
+_API_URL = "https://api.bota.dev"
+_NTP_SERVER = "pool.ntp.org"
 
 
 def read(root, path="config.json"):
-    """{"networks": [names], "api_url": …, "ntp_server": …}; never raises."""
-    found = dict(_DEFAULTS)
-    kept = read_slots("config1", root + "/state/config")[1] or {}
+    """(names of networks, origin of the API, name of the time server); never raises."""
+    kept = read_slots("config1", root + "/state/config")[1]
     try:
         with open(path, "rb") as f:
             tree = json.loads(f.read())
     except (OSError, ValueError, MemoryError, RuntimeError):
         tree = None
-    for section, name, kind in _PLACES:
-        value = kept.get(section + "." + name)
-        if isinstance(tree, dict) and isinstance(tree.get(section), dict):
-            value = tree[section].get(name, value)
-        if isinstance(value, kind) and value:
-            found[name] = value
-    found["networks"] = [name for name in found["networks"] if isinstance(name, str)]
-    if not found["api_url"].startswith("https://"):
-        found["api_url"] = _DEFAULTS["api_url"]
-    return found
+    networks = _value(tree, kept, "wifi", "networks")
+    api_url = _value(tree, kept, "cloud", "api_url")
+    ntp_server = _value(tree, kept, "clock", "ntp_server")
+    if not isinstance(networks, list):
+        networks = []
+    if not isinstance(api_url, str) or not api_url.startswith("https://"):
+        api_url = _API_URL
+    if not isinstance(ntp_server, str):
+        ntp_server = _NTP_SERVER
+    return [name for name in networks if isinstance(name, str)], api_url, ntp_server
+
+
+def _value(tree, kept, section, name):
+    if isinstance(tree, dict) and isinstance(tree.get(section), dict) and name in tree[section]:
+        return tree[section][name]
+    return kept.get(section + "." + name)
 
 
 def store_id(secrets):

@@ -1,13 +1,14 @@
 """The rest of a virtual board: medium, radio, names, time and console, from board.json."""
 
 import json
+import os
 import select
 import socket
 import sys
 
 import vfs
 
-from rescue.ends import Later
+from rescue.ends import LATER, End
 from rescue.sim_chip import hardware, read_board
 
 _BLOCK_BYTES = 4096
@@ -18,14 +19,16 @@ class Board:
     """What rescue/esp32_board.py is on a real one. haste: how much faster its hours pass."""
 
     def __init__(self):
-        self._spec = read_board()
-        self.haste = self._spec.get("haste", 1)
+        spec = read_board()
+        self.haste = spec.get("haste", 1)
+        self._networks, self._hosts = spec["wifi"], spec["hosts"]
+        self.knows_time = spec.get("rtc") == "host"
         self._joined = False
         self._in_reach = True
         self._control = None
         self._line = b""
-        if self._spec.get("control"):
-            host, port = self._spec["control"]
+        if spec.get("control"):
+            host, port = spec["control"]
             self._control = socket.socket()
             self._control.connect(socket.getaddrinfo(host, port)[0][-1])
             self._control.setblocking(False)
@@ -36,23 +39,29 @@ class Board:
         """Mount the medium and return its root."""
         vfs.mount(
             vfs.VfsLfs2(
-                _Flash(hardware() + "/flash.img"), readsize=512, progsize=32, lookahead=512
+                _Flash(hardware() + "/flash.img"), readsize=128, progsize=32, lookahead=128
             ),
             "/flash",
         )
         return "/flash"
 
     def roots(self):
-        with open(hardware() + "/root.der", "rb") as f:
-            return [f.read()]
+        """The simulated cloud's root, or the set that a signed bundle brought."""
+        try:
+            os.stat("roots")
+        except OSError:
+            with open(hardware() + "/root.der", "rb") as f:
+                return [f.read()]
+        from rescue.roots import certificates
+
+        return certificates()
 
     def join(self, ssid, password, breathe):
         """None if the network is joined, else why not."""
         breathe()
-        networks = self._spec["wifi"]
-        if not self._in_reach or ssid not in networks:
+        if not self._in_reach or ssid not in self._networks:
             return "wifi_not_found"
-        if networks[ssid] != password:
+        if self._networks[ssid] != password:
             return "wifi_refused"
         self._joined = True
         return None
@@ -65,16 +74,13 @@ class Board:
 
     def resolve(self, host, port):
         if not self.is_up():
-            raise Later("link_down")
-        if host not in self._spec["hosts"]:
-            raise Later("dns_failed", host)
-        return socket.getaddrinfo(self._spec["hosts"][host], port)[0][-1]
-
-    def knows_time(self):
-        return self._spec.get("rtc") == "host"
+            raise End(LATER, "link_down")
+        if host not in self._hosts:
+            raise End(LATER, "dns_failed", host)
+        return socket.getaddrinfo(self._hosts[host], port)[0][-1]
 
     def set_time(self, unix_s):
-        self._spec["rtc"] = "host"  # TLS of the unix port asks the host
+        self.knows_time = True  # TLS of the unix port asks the host
 
     def command(self):
         """A command that came over the control channel, or None."""

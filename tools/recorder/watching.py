@@ -15,7 +15,7 @@ def watch(device: str, version: str, until_s: float, say) -> str:
     while True:
         seen = judge(_status(device), version) or outcome
         if seen != outcome and seen == ON_TRIAL:
-            say(f"{version} runs; it is tried until ten minutes are over or the cloud answered.")
+            say(f"{version} runs; it is tried until every task has been well for ten minutes.")
         outcome = seen
         if outcome in (PROVED, TAKEN_BACK) or time.monotonic() >= until_s:
             return outcome

@@ -1,7 +1,16 @@
-"""The create body, as device/api/dialect.py (create_body) makes it: a test holds them equal."""
+"""closed → creating: what create will send becomes durable, so that every attempt sends the same.
+
+The body is the one that device/api/dialect.py (create_body) makes: a test holds them equal.
+"""
 
 import json
+import os
 import time
+from binascii import crc32
+
+from rescue import const
+from rescue.clips import read_slots
+from rescue.ends import ASIDE, End
 
 _OPTIONAL = (
     ("lost", "lost_samples"),
@@ -13,7 +22,28 @@ _OPTIONAL = (
     ("ppm", "sample_clock_ppm"),
 )
 _LEVELS = ("peak_dbfs_x10", "rms_dbfs_x10", "floor_dbfs_x10", "clipped_samples", "active_s")
-_2000_UNIX_S = 946684800
+_2000_UNIX_S = const(946684800)
+
+
+def step(program, clip):
+    """Key and body lie beside the clip, then its record says so. Raises End, OSError."""
+    record = clip.record
+    try:
+        size = os.stat(clip.audio_path)[6]
+    except OSError:
+        size = -1
+    if size < record["bytes"]:
+        raise End(ASIDE, "file_missing", "file_bytes=%d" % size)
+    if record["samples"] < record["hz"] and not record["index"]:
+        raise End(ASIDE, "too_short", "samples=%d" % record["samples"])
+    boots = read_slots("boots2", program.root + "/state/boots")[1]
+    device_id, store_id = program.ids
+    body = create_body(record, device_id, store_id, start_of(record, boots))
+    frozen = b"rec-%s-%s-%d\n" % (device_id.encode(), store_id.encode(), clip.number) + body
+    with open(clip.stem + ".b", "wb") as f:
+        f.write(frozen)
+        f.flush()  # on MicroPython this is the sync
+    clip.save(state="creating", body=crc32(frozen))
 
 
 def create_body(record, device_id, store_id, start):
