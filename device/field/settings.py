@@ -2,14 +2,20 @@
 
     stage     {"values": {key: text}, "counters": {key: number}}: kept under one key, not yet used
     compare   the same: which keys are not live as given (names only)
-    who       {"bound_to": text}: which cloud device and user the token is for, if it was minted
+    (none)    token (is one there), its fingerprint, bound_to (which cloud device and user it is
+              for, if it was minted), epoch
 
-device/field/apply.py makes what is staged live.
+device/field/apply.py makes what is staged live. On a board that has no program yet, the tool runs
+this from the release that it has just verified.
 """
 
+import hashlib
 import json
 
+from device.compat import hex_digest
+
 STAGED = "staged"
+_FINGERPRINT_DIGITS = 12  # as the tool's Secret.fingerprint: tells two apart, gives neither away
 
 
 def run(board, args):
@@ -23,8 +29,14 @@ def run(board, args):
         wrong = [key for key in values if (secrets.get(key) or "") != values[key]]
         wrong += [key for key in counters if secrets.counter(key) < counters[key]]
         return {"differ": wrong}
+    token = secrets.get("token")
     return {
-        "token": bool(secrets.get("token")),
+        "token": bool(token),
+        "fingerprint": fingerprint(token) if token else "",
         "bound_to": secrets.get("bound_to") or "",
         "epoch": secrets.counter("epoch"),
     }
+
+
+def fingerprint(token):
+    return hex_digest(hashlib.sha256(token.encode()).digest())[:_FINGERPRINT_DIGITS]

@@ -50,7 +50,7 @@ def look(device: str) -> Found:
         return Found(device, "foreign", fault=str(error))
     except ToolError as error:
         return Found(device, "silent", fault=str(error))
-    serial_number = _text_of(probe["unique_id"])
+    serial_number = text_of(probe["unique_id"])
     if not probe["application"]:
         state = "empty" if set(probe["files"]) <= {"boot.py", "incoming"} else "foreign"
         return Found(device, state, serial_number, probe=probe)
@@ -89,7 +89,7 @@ def find_board(named: str | None) -> tuple[Board, Found]:
     return Board(found[0].device), found[0]
 
 
-def _text_of(unique_id: str) -> str:
+def text_of(unique_id: str) -> str:
     """The id as the recorder shows it: printable text as it is, other bytes as hex digits."""
     try:
         text = bytes.fromhex(unique_id).decode("ascii")
