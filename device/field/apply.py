@@ -1,9 +1,11 @@
 """Makes a provisioning live. The tool puts this file beside what it copied, as incoming/apply.py;
 boot.py runs it whenever incoming/commit is there, so the code that ends an update comes with it.
 
-    a/ or b/           the program: whole and verified before the plan is there, named by nobody yet
-    incoming/<hash>    files that lie outside the releases       incoming/commit   the plan, as JSON:
-    {"files": [[hash, path], ...], "boot": [release, trial], "remove": [path, ...], "secrets": true}
+    a/ or b/           the program, whole and verified before the plan is there; nothing starts it
+    incoming/<hash>    files that lie outside the releases
+    incoming/commit    the plan, as JSON:
+    {"files": [[hash, path], ...], "boot": [release, trial], "remove": [path, ...],
+     "secrets": true}
 
 Order: 1 files take their names (boot.py before main.py: from then on every boot ends this plan),
 2 the boot record names the release, 3 old files go, 4 staged secrets become live, 5 the plan goes,

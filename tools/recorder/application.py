@@ -1,6 +1,7 @@
 """The application that fits the board at the other end of the cable (tools/image/tree.py)."""
 
 import functools
+import threading
 
 from tools.image import tree
 from tools.image.tree import digest
@@ -9,6 +10,7 @@ from tools.sim.build import ROOT, BuildError
 
 __all__ = ["apply_script", "arch_of", "digest", "local_version", "program_for", "root_for"]
 
+_BUILDING = threading.Lock()  # workers of a batch ask at once
 # Index of sys.implementation._mpy >> 10, as docs/reference/mpyfiles.rst of MicroPython lists it.
 _ARCHS = {2: "x64", 9: "xtensa", 10: "xtensawin", 11: "rv32imc"}
 
@@ -44,6 +46,7 @@ def local_version() -> str:
 
 def _built(make, arch: str) -> dict[str, bytes]:
     try:
-        return make(arch)
+        with _BUILDING:
+            return make(arch)
     except BuildError as error:
         raise ToolError(str(error)) from None

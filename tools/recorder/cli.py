@@ -13,6 +13,7 @@ from tools.recorder.ui import Ui
 # Order of a recorder's life; each is a module of tools/recorder/commands.
 COMMANDS = (
     "list",
+    "provision",
     "check",
     "doctor",
     "requeue",

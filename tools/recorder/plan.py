@@ -4,6 +4,7 @@ The program goes into the release folder that does not run, so half a copy is ne
 here touches a board; printing the plan is the whole of --dry-run.
 """
 
+import collections.abc
 import dataclasses
 import json
 import math
@@ -42,9 +43,8 @@ class Wanted:
         return tree.fingerprint(self.program | fixed)
 
     @classmethod
-    def for_board(cls, mpy: int, settings: dict[str, bytes]) -> "Wanted":
-        """For a board whose sys.implementation._mpy is mpy. Raises ToolError."""
-        arch = application.arch_of(mpy)
+    def for_arch(cls, arch: str, settings: dict[str, bytes]) -> "Wanted":
+        """settings: files beside the program. Raises ToolError."""
         program, root = application.program_for(arch), application.root_for(arch)
         return cls(arch, application.local_version(), program, root | settings)
 
@@ -70,6 +70,7 @@ class Plan:
     waiting: dict[str, bytes] = dataclasses.field(default_factory=dict)
     remove: list[str] = dataclasses.field(default_factory=list)
     is_pointed: bool = False
+    has_leftovers: bool = False  # in incoming, of a run that was cut
 
     @property
     def is_copied(self) -> bool:
@@ -79,7 +80,8 @@ class Plan:
     @property
     def is_live(self) -> bool:
         """Nothing of program and settings would change."""
-        return self.is_copied and self.is_pointed and not (self.waiting or self.remove)
+        changes = self.waiting or self.remove or self.has_leftovers
+        return self.is_copied and self.is_pointed and not changes
 
     @property
     def send_bytes(self) -> int:
@@ -106,6 +108,7 @@ def make_plan(found: Survey, wanted: Wanted) -> Plan:
     plan = Plan(target, boot, False, release)
     plan.is_pointed = found.record[1:3] == boot and found.record[3] < _MANY_STARTS
     _plan_release(plan, found)
+    plan.has_leftovers = bool(found.release("incoming"))
     plan.ends_trial = trial == target and not plan.is_copied
     _plan_root(plan, found, wanted.root)
     _check_room(plan, found)
@@ -158,7 +161,7 @@ def _plan_release(plan: Plan, found: Survey) -> None:
         else:
             plan.send[path] = data
     plan.stale = [f"{plan.target}/{name}" for name in there if name not in plan.release]
-    needed = _parents(f"{plan.target}/{name}" for name in plan.release)
+    needed = folders_above(f"{plan.target}/{name}" for name in plan.release)
     empty = [f for f in found.folders if f.startswith(plan.target + "/") and f not in needed]
     plan.stale += sorted(empty, key=lambda path: -path.count("/"))
 
@@ -173,9 +176,9 @@ def _plan_root(plan: Plan, found: Survey, root: dict[str, bytes]) -> None:
         for path in found.files
         if path.startswith("device/") or (path.startswith("rescue/") and path not in root)
     ]
-    needed = _parents(root)
+    needed = folders_above(root)
     folders = [f for f in found.folders if f.split("/")[0] in ("device", "rescue")]
-    gone = sorted(set(folders) - needed, key=lambda path: -path.count("/"))
+    gone = sorted(set(folders) - set(needed), key=lambda path: -path.count("/"))
     plan.remove = sorted(old) + gone
 
 
@@ -191,8 +194,8 @@ def _check_room(plan: Plan, found: Survey) -> None:
     needed += sum(map(blocks, map(len, plan.waiting.values())))
     for path, data in plan.send.items():
         needed += blocks(len(data)) - blocks(sizes.get(path, 0))
-    new_folders = _parents([*plan.send, *(target for _, target in plan.copy)])
-    needed += 2 * len(new_folders - set(found.folders))
+    new_folders = folders_above([*plan.send, *(target for _, target in plan.copy)])
+    needed += 2 * len(set(new_folders) - set(found.folders))
     if (plan.send or plan.copy or plan.waiting) and needed + _SPARE_BLOCKS > (
         found.free_blocks + freed
     ):
@@ -204,10 +207,10 @@ def _check_room(plan: Plan, found: Survey) -> None:
         )
 
 
-def _parents(paths) -> set[str]:
-    """Every folder above paths."""
+def folders_above(paths: collections.abc.Iterable[str]) -> list[str]:
+    """Every folder above paths, outermost first."""
     found = set()
     for path in paths:
         parts = path.split("/")[:-1]
         found |= {"/".join(parts[: n + 1]) for n in range(len(parts))}
-    return found
+    return sorted(found)

@@ -3,11 +3,14 @@
 Reads only, but takes the technician's hold first where a program of ours lets itself be loaded.
 """
 
+import concurrent.futures
+import contextlib
 import dataclasses
 import re
 
 from rescue import boot_record
-from tools.recorder.errors import Foreign, ToolError
+from tools.recorder.errors import Foreign, NoDevice, ToolError, UsageError
+from tools.recorder.manners import ports
 from tools.recorder.port import Board
 from tools.recorder.ports import text_of
 from tools.recorder.scripts import HASH
@@ -165,6 +168,51 @@ def survey(board: Board, takes_hold: bool = True) -> Survey:
         others=[item["other"] for item in seen if "other" in item],
         has_stock_boot=_is_comment(_bytes_of(answer["boot_py"]) or b""),
     )
+
+
+def find(named: str | None) -> tuple[Board, Survey]:
+    """The one board meant, by serial number or port; the others go back to their work.
+
+    Raises NoDevice, Foreign, UsageError (several are there, and none was named).
+    """
+    if named and is_port(named):
+        board = Board(named)
+        return board, survey(board)
+    found, faults = {}, []
+    devices = [port["device"] for port in ports()]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(8, len(devices)))) as pool:
+        for device, answer in zip(devices, pool.map(_look, devices), strict=True):
+            if isinstance(answer, Survey):
+                found[device] = answer
+            else:
+                faults.append(str(answer))
+    meant = [d for d, seen in found.items() if named is None or seen.serial_number == named]
+    for device in found:
+        if device not in meant or len(meant) > 1:
+            with contextlib.suppress(ToolError):
+                Board(device).release()
+    if not meant:
+        what = f"No board {named} on any port." if named else "No board on any serial port."
+        raise NoDevice(
+            f"{what} Plug it in with a cable that carries data; `recorder list` shows what is "
+            "there. " + " ".join(faults)
+        )
+    if len(meant) > 1:
+        names = ", ".join(f"{found[d].serial_number} at {d}" for d in meant)
+        raise UsageError(f"There are several boards ({names}): name one with --board.")
+    return Board(meant[0]), found[meant[0]]
+
+
+def is_port(named: str) -> bool:
+    """True for the name of a port ("/dev/ttyUSB0", "COM3"), False for a serial number."""
+    return "/" in named or bool(re.fullmatch(r"COM\d+", named))
+
+
+def _look(device: str) -> Survey | ToolError:
+    try:
+        return survey(Board(device))
+    except ToolError as error:
+        return error
 
 
 def guard(found: Survey, where: str, is_forced: bool) -> None:
