@@ -17,6 +17,7 @@ from tools.recorder.scripts import HASH
 
 RELEASES = ("a", "b")
 _LIMIT_S = 60.0
+_ATTEMPTS = 3  # a serial port drops what a busy laptop does not fetch in time
 _FOLDERS = (*RELEASES, "device", "rescue", "incoming", "roots")
 # What may lie at the root of a recorder, or of a board that was only ever flashed; "hardware" is
 # where a virtual board has its parts.
@@ -55,7 +56,10 @@ _SURVEY = (
     HASH
     + """\
 import json, os, sys
+_said = 0
 def _say(**values):
+    global _said
+    _said += 1
     print("@field " + json.dumps({"progress": values}))
 def _walk(folder):
     for entry in list(os.ilistdir(folder or "/")):
@@ -80,7 +84,7 @@ try:
 except (ImportError, AttributeError):
     _unique = ""
 _flash = os.statvfs("/")
-print("@field " + json.dumps({"answer": {
+print("@field " + json.dumps({"answer": {"lines": _said,
     "unique_id": _unique, "platform": sys.platform, "mpy": getattr(sys.implementation, "_mpy", 0),
     "micropython": list(sys.implementation[1][:3]),
     "machine": getattr(sys.implementation, "_machine", ""),
@@ -145,12 +149,21 @@ class Survey:
 
 def survey(board: Board, takes_hold: bool = True) -> Survey:
     """Ask a board what lies on it; begins with a soft reset. Raises NoDevice, Foreign."""
-    seen: list[dict] = []
-    scripts = ([_HOLD] if takes_hold else []) + [_SURVEY % (_FOLDERS,)]
-    answers = board.run_each(scripts, _LIMIT_S, "identify", on_progress=seen.append)
-    if not answers:
-        raise Foreign(f"{board.device}: MicroPython answers, but not to a question about files.")
-    answer = answers[-1]
+    for _ in range(_ATTEMPTS):
+        seen: list[dict] = []
+        scripts = ([_HOLD] if takes_hold else []) + [_SURVEY % (_FOLDERS,)]
+        answers = board.run_each(scripts, _LIMIT_S, "identify", on_progress=seen.append)
+        if answers and answers[-1]["lines"] == len(seen):
+            return _survey_of(answers[-1], seen)
+    if answers:
+        raise NoDevice(
+            f"{board.device}: lines are lost on the way. Is the laptop very busy, or the cable "
+            "long? Try again."
+        )
+    raise Foreign(f"{board.device}: MicroPython answers, but not to a question about files.")
+
+
+def _survey_of(answer: dict, seen: list[dict]) -> Survey:
     lines = [_bytes_of(answer["boot0"]), _bytes_of(answer["boot1"])]
     records = [record for record in map(boot_record.parse, filter(None, lines)) if record]
     return Survey(
