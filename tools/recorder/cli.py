@@ -14,6 +14,7 @@ from tools.recorder.ui import Ui
 COMMANDS = (
     "list",
     "provision",
+    "labels",
     "check",
     "doctor",
     "requeue",
