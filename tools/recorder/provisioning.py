@@ -25,7 +25,6 @@ from tools.recorder.secret import Secret
 from tools.recorder.survey import Survey, guard, survey
 
 _NO_CLOUD = {
-    "no_wifi_configured": "no Wi-Fi network is in the settings",
     "wifi_not_found": "none of its networks is in reach here",
     "wifi_refused": "the network refuses the password",
     "not_tried": "it was not asked",
@@ -132,7 +131,7 @@ class Provisioning:
         while True:
             did = self._make_live(found, plan, wanted, is_new_token)
             try:
-                return self._prove(did)
+                return self._prove(did, settings_in_force(wanted, found))
             except TokenRefused:
                 if self._order.mint is None or did != minting.KEPT:
                     raise
@@ -238,10 +237,13 @@ class Provisioning:
                 learnt["token"] = minted.token.fingerprint()
         return minted.token, minted.bound_to, minted.did
 
-    def _prove(self, token_did: str) -> Outcome:
+    def _prove(self, token_did: str, settings: dict) -> Outcome:
         """The first heartbeat, then the result's line."""
         if not self._live["token"]:
             note = "There is no token on it: it records, and delivers nothing yet (--token-from)."
+            return self._result(UNPROVED, note=note)
+        if not settings["wifi.networks"]:
+            note = "All is written and compared; no Wi-Fi network is in its settings (--wifi)."
             return self._result(UNPROVED, note=note)
         with self._step("heartbeat") as learnt:
             accepted, code = board_steps.heartbeat(self._board)

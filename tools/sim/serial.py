@@ -31,6 +31,7 @@ START = pathlib.Path(__file__).with_name("serial_start.py")
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _FRIENDLY_BANNER = b'Type "help()"'
 _LOOK_S = 0.05
+_PATIENCE_S = 2.0
 _START_LIMIT_S = 10.0
 
 
@@ -61,6 +62,7 @@ class SerialBoard:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._is_raw = False
+        self._is_heard = True  # by a laptop that takes what comes
         self._has_prompt = False  # since this start
         self._interrupt_due = False  # Ctrl-C came before any code could be interrupted
         self._tail = b""
@@ -130,8 +132,10 @@ class SerialBoard:
         except (OSError, ValueError):
             return None
 
-    def plug_in(self) -> None:
-        """Give power and a port. Raises BoardError without a unix port to run."""
+    def plug_in(self, runs_main: bool = True) -> None:
+        """Give power and a port. Raises BoardError without a unix port to run. runs_main: without,
+        it stops after boot.py, until the next reset.
+        """
         micropython = find_micropython()
         if micropython is None:
             raise BoardError("There is no micropython: set MICROPYTHON to a unix port.")
@@ -146,9 +150,14 @@ class SerialBoard:
         link = pathlib.Path(self.device)
         link.unlink(missing_ok=True)
         link.symlink_to(os.ttyname(port_slave))
-        self._spawn(runs_main=True)
+        self._spawn(runs_main)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    @property
+    def is_at_prompt(self) -> bool:
+        """True once the REPL has answered since this start."""
+        return self._has_prompt
 
     def pull_cable(self) -> None:
         """Take port and power away, both at once, in the middle of whatever happens."""
@@ -299,12 +308,16 @@ class SerialBoard:
         return said
 
     def _write(self, descriptor: int, data: bytes) -> None:
+        """A serial port drops what nobody takes; a laptop that is only busy has its time."""
         while data:
-            _, ready, _ = select.select([], [descriptor], [], _LOOK_S)
+            patience_s = _PATIENCE_S if self._is_heard and descriptor == self._port else _LOOK_S
+            _, ready, _ = select.select([], [descriptor], [], patience_s)
             if ready:
+                self._is_heard = self._is_heard or descriptor == self._port
                 data = data[os.write(descriptor, data) :]
             elif self._stop.is_set() or descriptor == self._port:
-                return  # nobody listens: a serial port drops what nobody takes
+                self._is_heard = False
+                return
 
     def _is_starved(self) -> bool:
         """True if a watchdog runs and was not fed in time."""
