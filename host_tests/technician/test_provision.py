@@ -21,7 +21,7 @@ from tools.sim.build import ROOT
 SSIDS = {
     "Café Zürich": "pass wörd 1",
     " blanks at both ends ": " blanks too ",
-    'it\'s "quoted" \\ and {braced}': 'pass"word\\\'1',
+    'it\'s "quoted" \\ and {braced}': "pass\"word\\'1",
     "x" * 32: "y" * 63,
     "日本語のネット": "0123456789abcdef" * 4,
     "📻 studio": "",

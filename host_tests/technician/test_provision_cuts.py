@@ -328,5 +328,3 @@ def test_a_cut_first_provisioning_starts_nothing(bench):
             assert provision(serial, config, record).result == UNPROVED
             serial.pull_cable()
             assert what_is_live(serial, inputs.make_config(config, None, None)) == "new"
-
-

@@ -78,10 +78,17 @@ def _places(sheet: list[Label]):
         yield label, _FIRST_MM[0] + column * _PITCH_MM[0], _FIRST_MM[1] + row * _PITCH_MM[1]
 
 
-def _matrix(label: Label) -> list[list[int]]:
+def matrix(label: Label) -> list[list[int]]:
     """Modules of the code, four light ones around it, as scanners want them."""
     code = segno.make(qr_text(label), error="m", micro=False)
     return [list(row) for row in code.matrix_iter(border=4)]
+
+
+def code_place(left_mm: float, top_mm: float, modules: int) -> tuple[int, int, int]:
+    """(left, top, width of a module) in pixels of the code of a label that begins there: whole
+    pixels, so that every module is as wide as the next."""
+    dot = _px(_QR_MM) // modules
+    return _px(left_mm + _PAD_MM), _px(top_mm + _LABEL_MM[1] / 2) - dot * modules // 2, dot
 
 
 def _texts(label: Label) -> list[tuple[str, float]]:
@@ -94,13 +101,12 @@ def _picture(sheet: list[Label]) -> Image.Image:
     for label, left, top in _places(sheet):
         right, bottom = left + _LABEL_MM[0], top + _LABEL_MM[1]
         draw.rectangle([_px(left), _px(top), _px(right), _px(bottom)], outline=_GREY)
-        modules = _matrix(label)
-        dot = _px(_QR_MM) // len(modules)  # whole pixels: every module is as wide as the next
-        code_top = _px(top + _LABEL_MM[1] / 2) - dot * len(modules) // 2
+        modules = matrix(label)
+        code_left, code_top, dot = code_place(left, top, len(modules))
         for y, row in enumerate(modules):
             for x, is_dark in enumerate(row):
                 if is_dark:
-                    corner = (_px(left + _PAD_MM) + x * dot, code_top + y * dot)
+                    corner = (code_left + x * dot, code_top + y * dot)
                     draw.rectangle([*corner, corner[0] + dot - 1, corner[1] + dot - 1], fill=0)
         text_left = left + _PAD_MM + _QR_MM + 1
         baseline = top + _LABEL_MM[1] / 2 - 1
@@ -132,7 +138,7 @@ def _svg(sheet: list[Label]) -> str:
             f'<rect x="{left}" y="{top}" width="{_LABEL_MM[0]}" height="{_LABEL_MM[1]}" '
             f'fill="none" stroke="rgb({_GREY},{_GREY},{_GREY})" stroke-width="0.1"/>'
         )
-        modules = _matrix(label)
+        modules = matrix(label)
         dot = _QR_MM / len(modules)
         code_top = top + (_LABEL_MM[1] - _QR_MM) / 2
         path = "".join(
