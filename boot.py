@@ -1,5 +1,5 @@
 # Puts the release that shall run first in the path, and ends a provisioning that was cut. Whatever
-# it meets, the board boots: each step is guarded, and where rescue/ is broken a release still runs.
+# it meets, the board boots: each step is guarded, and without rescue/ a release still runs.
 import os
 import sys
 
@@ -39,3 +39,6 @@ try:
         choose()  # it may have brought another release
 except Exception:  # noqa: BLE001, S110  e.g. no memory, a broken plan
     pass  # main.py meets the same fault, and says why
+
+# boot.py and main.py share one namespace on a board: what is left here stays in the heap.
+del choose, open_secrets

@@ -101,6 +101,7 @@ def _join(board, settings, faults, buffers, boot, log):
     from device.link.timekeeper import TimeKeeper
     from device.queue.backlog import Backlog
     from device.queue.waits import Waits
+    from device.store.in_hand import InHand
     from device.store.medium import Quota
     from device.store.recovery import Recovery
     from device.store.slots import Slots
@@ -119,6 +120,12 @@ def _join(board, settings, faults, buffers, boot, log):
     clock = Clock(board.clock, boot, log)
     store = ClipStore(board.storage, secrets)
     store.prepare()
+    if system.marked:
+        from device.store import deaths
+
+        deaths.blame(store, system.marked, log)
+        forget_module("device.store.deaths")
+    in_hand = InHand(system.mark)
     state_path = board.storage.root + "/state/"
     clock.attach(Slots("boots2", state_path + "boots"))
     clock.witness_rtc(system.reset_cause())
@@ -137,13 +144,14 @@ def _join(board, settings, faults, buffers, boot, log):
     )
     waits.attach(Slots("lane1", state_path + "lane"))
     waits.spread()
-    recovery = Recovery(store, buffers.work, log, joints.work_came)
+    recovery = Recovery(store, buffers.work, log, joints.work_came, in_hand.repairing)
     backlog = Backlog(store, joints.epoch, recovery.pend)
     strategy = WholeFile(
         store, cloud, clock, system.device_id, store_id(secrets, random_bits), log
     )
+    clock_wait_s, mark = settings["clock.wait_s"], in_hand.sending
     joints.lane = lane = Lane(
-        store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log
+        store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log, mark
     )
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}

@@ -44,6 +44,7 @@ file_missing: nothing: the audio is gone
 record_unreadable: somebody looks at the record
 collected: its receipt comes over the cable, or somebody requeues it
 other_epoch: the recorder is bound to its former user again, or somebody decides
+kills_device: a release that survives it, and somebody requeues it
 """
 RECORDER = """
 idle: the button is pressed

@@ -17,6 +17,7 @@ LANE = (
 CLIP = (
     " refused gone_in_cloud conflict integrity_failure probably_uploaded too_short damaged "
     "file_missing record_unreadable collected other_epoch "
+    "kills_device "
 )
 RECORDER = (
     " idle recording armed off_schedule time_unknown storage_full storage_failed "

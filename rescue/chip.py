@@ -18,10 +18,3 @@ def open_chip():
     else:
         from rescue.sim_chip import Chip
     return Chip()
-
-
-def forget(keep=()):
-    """Let go of every module of this package but those named: the full program needs the heap."""
-    for name in list(sys.modules):
-        if (name == "rescue" or name.startswith("rescue.")) and name not in keep:
-            del sys.modules[name]

@@ -19,12 +19,12 @@ the full program has its turn after three starts. Nothing else has to be kept.
 import os
 import sys
 
-from rescue import boot_record
+from rescue import boot_record, const
 from rescue.boot_record import NONE
 
 MOST_STARTS = 5  # without proof of health in between: then rescue
 TRIAL_STARTS = 3  # so many for a new release, then the old one again
-_TURN = 3  # every fourth start of a recorder in trouble is the full program's
+_TURN = const(3)  # every fourth start of a recorder in trouble is the full program's
 _RELEASES = ("a", "b")
 _QUIET_CAUSES = ("power_on", "deep_sleep", "planned")
 

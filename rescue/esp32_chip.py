@@ -51,4 +51,3 @@ class Chip:
 
     def say(self, text):
         sys.stdout.write(text + "\n")
-

@@ -9,9 +9,11 @@ from binascii import hexlify
 
 import esp32
 
-_KEY_CHARS = 15
-_NOT_FOUND = -0x1102  # ESP_ERR_NVS_NOT_FOUND
-_MOST_BYTES = 4096
+from rescue import const
+
+_KEY_CHARS = const(15)
+_NOT_FOUND = const(-0x1102)  # ESP_ERR_NVS_NOT_FOUND
+_MOST_BYTES = const(4096)
 
 
 class Secrets:

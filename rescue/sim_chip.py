@@ -22,7 +22,8 @@ class Chip:
     def __init__(self):
         spec = read_board()
         self.device_id = spec["device_id"]
-        self._cause = spec.get("cause", "power_on")
+        self._cause = os.getenv("RECORDER_CAUSE") or spec.get("cause", "power_on")
+        self._memory = hardware() + "/rtc_memory"
         self._folder = hardware() + "/registers"
         try:
             os.mkdir(self._folder)
@@ -31,7 +32,7 @@ class Chip:
         self._marked = ""
         if self._cause != "power_on":  # else RTC memory has lost it
             try:
-                with open(self._folder + "/rtc_memory") as f:
+                with open(self._memory) as f:
                     self._marked = f.read()
             except OSError:
                 pass  # nothing was marked yet
@@ -45,7 +46,8 @@ class Chip:
         return [int(word) for word in self._marked.split() if word.isdigit() and len(word) < 10]
 
     def mark(self, text):
-        self._put("rtc_memory", text)
+        with open(self._memory, "w") as f:
+            f.write(text)
 
     def guard(self, limit_ms):
         self._put("watchdog", json.dumps({"limit_ms": limit_ms}))

@@ -103,6 +103,9 @@ class System:
     """device_id     text that is unique to the board.
     reset_cause()    "power_on", "reset", "watchdog", "brown_out", "deep_sleep" or "unknown".
     reset()          does not return.
+    mark(text)       kept through a reset, not through a loss of power, and costs no wear; the
+                     numbers of the clips in hand, or "planned" before a reset that is no crash.
+    marked           what was marked when the start before ended; "" if nothing was.
     log_sink(text)   one line to the serial console.
     firmware_version text.
     """

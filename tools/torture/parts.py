@@ -211,6 +211,7 @@ class Watchdog:
 class System:
     firmware_version = "0.0.0-sim"
     device_id = "sim-month"
+    marked = ""
 
     def __init__(self, world, cause):
         self._world = world
@@ -221,6 +222,9 @@ class System:
 
     def reset(self):
         raise AssertionError("the harness resets")
+
+    def mark(self, text):
+        pass
 
     def log_sink(self, text):
         self._world.said(text)

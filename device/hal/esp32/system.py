@@ -10,7 +10,8 @@ from device.hal.release import BUILD_UNIX_S, FIRMWARE_VERSION
 
 _2000_UNIX_S = 946684800
 # machine.reset_cause() folds a brown-out into power-on (modmachine.c). Its memory tells them
-# apart: this mark is in RTC memory that only a loss of power forgets.
+# apart: this mark is in RTC memory that only a loss of power forgets. What mark() keeps follows it
+# (rescue/esp32_chip.py reads the same).
 _MARK = b"bota"
 
 
@@ -52,10 +53,17 @@ class System:
 
     def __init__(self):
         self.device_id = hex_digest(machine.unique_id())
-        self._cause = _reset_cause()
+        memory = machine.RTC().memory()
+        was_alive = memory[: len(_MARK)] == _MARK
+        self.marked = bytes(memory[len(_MARK) :]).decode() if was_alive else ""
+        self._cause = _reset_cause(was_alive)
+        self.mark("")
 
     def reset_cause(self):
         return self._cause
+
+    def mark(self, text):
+        machine.RTC().memory(_MARK + text.encode())
 
     def reset(self):
         machine.reset()
@@ -64,11 +72,8 @@ class System:
         sys.stdout.write(text + "\n")
 
 
-def _reset_cause():
+def _reset_cause(was_alive):
     cause = machine.reset_cause()
-    memory = machine.RTC()
-    was_alive = memory.memory()[: len(_MARK)] == _MARK
-    memory.memory(_MARK)
     if cause == machine.PWRON_RESET:
         return "brown_out" if was_alive else "power_on"
     if cause == machine.WDT_RESET:

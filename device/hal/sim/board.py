@@ -72,7 +72,8 @@ def build():
     board.button = button = Button()
     board.indicator = Indicator(event)
     board.watchdog = Watchdog(event)
-    board.system = System(spec["device_id"], spec.get("cause", "power_on"))
+    cause = os.getenv("RECORDER_CAUSE") or spec.get("cause", "power_on")
+    board.system = System(spec["device_id"], cause, folder + "/rtc_memory")
 
     def set_battery(command):
         battery.level_pct = command.get("percent", battery.level_pct)

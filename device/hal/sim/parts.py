@@ -134,12 +134,27 @@ class Watchdog:
 class System:
     firmware_version = FIRMWARE_VERSION
 
-    def __init__(self, device_id, cause):
+    def __init__(self, device_id, cause, memory=None):
+        """memory: path of the file that stands for the RTC's memory, or None."""
         self.device_id = device_id
         self._cause = cause
+        self._memory = memory
+        self.marked = ""
+        if memory and cause != "power_on":
+            try:
+                with open(memory) as f:
+                    self.marked = f.read()
+            except OSError:
+                pass  # nothing was marked yet
+        self.mark("")
 
     def reset_cause(self):
         return self._cause
+
+    def mark(self, text):
+        if self._memory:
+            with open(self._memory, "w") as f:
+                f.write(text)
 
     def reset(self):
         sys.exit(3)  # the simulator starts the board again
