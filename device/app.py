@@ -74,7 +74,9 @@ def build(board, config_data):
     faults = board.faults + faults
     system, secrets = board.system, board.secrets
     boot = secrets.counter("boot")
-    log = Log(system.log_sink, LEVEL_NAMES[settings["log.level"]])
+    ring = log_ring(system, boot)
+    sink = ring.sink if ring else system.log_sink
+    log = Log(sink, LEVEL_NAMES[settings["log.level"]])
     log.info(
         "start device=%s firmware=%s boot=%d cause=%s",
         system.device_id,
@@ -84,7 +86,7 @@ def build(board, config_data):
     )
     for fault in faults:
         log.error("settings %s", fault)
-    supervisor = _join(board, settings, faults, buffers, boot, log)
+    supervisor = _join(board, settings, faults, buffers, boot, log, ring)
     if changes is not None:
         try:
             kept.write(changes)
@@ -93,7 +95,7 @@ def build(board, config_data):
     return supervisor
 
 
-def _join(board, settings, faults, buffers, boot, log):
+def _join(board, settings, faults, buffers, boot, log, ring):
     from device.http.client import HttpClient
     from device.joints import Joints
     from device.link.clock import Clock
@@ -118,6 +120,8 @@ def _join(board, settings, faults, buffers, boot, log):
     system, secrets = board.system, board.secrets
     random_bits = seeded_bits(system.device_id, boot)
     clock = Clock(board.clock, boot, log)
+    if ring:
+        ring.uptime_ms = clock.uptime_ms
     store = ClipStore(board.storage, secrets)
     store.prepare()
     if system.marked:
@@ -163,6 +167,8 @@ def _join(board, settings, faults, buffers, boot, log):
     indicator = IndicatorTask(board.indicator, recorder, lane)
     status = Status(
         system,
+        secrets,
+        board.battery,
         {
             "recorder": recorder.as_dict,
             "queue": queue_part(lane, backlog, recovery, http),
@@ -174,7 +180,7 @@ def _join(board, settings, faults, buffers, boot, log):
             "indicator": indicator.shown,
         },
     )
-    people = People(board.button, board.console, recorder, lane, status)
+    people = People(board.button, board.console, recorder, lane, status, ring)
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
     for name, run in (
         ("recorder", recorder.run),
@@ -188,6 +194,8 @@ def _join(board, settings, faults, buffers, boot, log):
         ("indicator", indicator.run),
     ):
         supervisor.add(name, run)
+    if ring:
+        supervisor.add("log", ring.run)
     return supervisor
 
 
@@ -238,6 +246,15 @@ def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, cal
         recorder_settings,
         log,
     )
+
+
+def log_ring(system, boot):
+    """The log that outlives a reset, or None where there is no place for it."""
+    if system.log_folder is None:
+        return None
+    from device.log_ring import LogRing
+
+    return LogRing(system.log_folder, boot, system.log_sink)
 
 
 def snr_db(settings):

@@ -22,6 +22,9 @@ def run():
             gc.threshold(_GC_THRESHOLD_BYTES)
         failed_task = asyncio.run(supervisor.run())
         board.system.log_sink("E reset because task=%s ended" % failed_task)
+    except KeyboardInterrupt:
+        hold(board)
+        raise
     except Exception as e:  # noqa: BLE001  the last boundary: it is said, then the board begins anew
         gc.collect()
         say = board.system.log_sink if board else sys.stdout.write
@@ -33,6 +36,21 @@ def run():
             mark_planned()
     if board is not None:
         board.system.reset()
+
+
+def hold(board):
+    """Somebody at the cable stopped it: say so, and leave the prompt to them. The watchdog would
+    end that after a minute; wound up to ten it still begins anew if they forget.
+    """
+    if board is None:
+        return
+    try:
+        from device.field.entry import hold
+
+        hold(board)
+        board.system.log_sink("W stopped by Ctrl-C: nothing is recorded. Ctrl-D starts it again")
+    except (ImportError, MemoryError):
+        pass  # the prompt is there all the same
 
 
 def read_config():

@@ -107,6 +107,8 @@ class System:
                      numbers of the clips in hand, or "planned" before a reset that is no crash.
     marked           what was marked when the start before ended; "" if nothing was.
     log_sink(text)   one line to the serial console.
+    log_folder       where the log is kept: on the chip's own flash, so that it also tells of
+                     a dead card. None: nowhere.
     firmware_version text.
     """
 

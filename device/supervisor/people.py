@@ -2,16 +2,21 @@
 
 import gc
 
+from device.compat import forget_module
+
 
 class People:
-    """button, console: ports. Commands: status, look_again, record (on)."""
+    """button, console: ports. Commands: status, look_again, record (on), log (at).
+    ring: the kept log (device/log_ring.py), or None.
+    """
 
-    def __init__(self, button, console, recorder, lane, status):
+    def __init__(self, button, console, recorder, lane, status, ring=None):
         self._button = button
         self._console = console
         self._recorder = recorder
         self._lane = lane
         self._status = status
+        self._ring = ring
 
     async def run_button(self, check_in):
         while True:
@@ -38,6 +43,12 @@ class People:
             self._lane.look_again()
         elif name == "record":
             self._recorder.want(bool(command.get("on")))
+        elif name == "log" and self._ring:
+            from device.field.logs import page
+
+            answer = page(self._ring.folder, command.get("at"), self._ring.pending())
+            forget_module("device.field.logs")
+            return answer
         else:
             return {"error": "unknown command"}
         return {"ok": True}

@@ -10,10 +10,14 @@ VERSION = 1
 
 
 class Status:
-    """parts: dict of name -> function that gives the part, or what never changes; system: port."""
+    """parts: dict of name -> function that gives the part, or what never changes. system, secrets,
+    battery: ports.
+    """
 
-    def __init__(self, system, parts):
+    def __init__(self, system, secrets, battery, parts):
         self._system = system
+        self._secrets = secrets
+        self._battery = battery
         self._parts = parts
 
     def document(self):
@@ -23,6 +27,9 @@ class Status:
             "firmware": self._system.firmware_version,
             "reset_cause": self._system.reset_cause(),
             "heap_free_bytes": mem_free_bytes(),
+            "token": bool(self._secrets.get("token")),
+            "battery_pct": self._battery.percent(),
+            "charging": bool(self._battery.is_charging()),
         }
         for name in self._parts:
             part = self._parts[name]

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import time
 
 from tools.cloud.client import loopback_client
 from tools.recorder import delivery
@@ -49,6 +50,14 @@ for name in [name for name in changes if changes[name] is None]:
 clip.save(**changes)
 print('@field {"answer": 1}')
 """
+
+
+def wait_until(is_so, limit_s: float = 20.0):
+    """Return when is_so() is true."""
+    deadline_s = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < deadline_s, "it did not come to pass"
+        time.sleep(0.02)
 
 
 def make_clips(serial, *seconds):

@@ -6,10 +6,11 @@ import pathlib
 
 import numpy as np
 import pytest
-from field_bench import Person
+from field_bench import Person, clips_on, recordings
 
 from tools.cloud import Cloud
 from tools.recorder import verdicts
+from tools.recorder.commands import check
 from tools.recorder.port import Board
 from tools.sim.board import SSID, WIFI_PASSWORD
 
@@ -63,7 +64,7 @@ def cloud(running_cloud):
 def bench(serial_board, cloud):
     """bench(serial number, token) -> virtual board that can reach the cloud."""
 
-    def make(serial_number, token=None, root_der=None, samples=bytes(64000)):
+    def make(serial_number, token=None, root_der=None, samples=bytes(64000), hosts=None):
         config = {
             "wifi": {"networks": [SSID]},
             "cloud": {"api_url": cloud.api_origin},
@@ -72,7 +73,7 @@ def bench(serial_board, cloud):
         serial = serial_board(
             serial_number,
             files={"config.json": json.dumps(config).encode()} | other_requests(),
-            hosts=cloud.hosts,
+            hosts=cloud.hosts if hosts is None else hosts,
             root_der=root_der or cloud.ca_der,
             wifi={SSID: WIFI_PASSWORD},
             samples=samples,
@@ -182,13 +183,64 @@ def test_a_good_board_is_good(bench, cloud, capsys, monkeypatch):
     code, tests, said = checked(Person(capsys, monkeypatch), serial, "--tone", "1000")
     assert code == 0, said
     assert set(tests) == {
-        "microphone", "storage", "battery", "wifi", "clock", "heartbeat", "second_opinion"
+        "microphone", "storage", "battery", "modem", "wifi", "dns", "clock", "tls", "heartbeat",
+        "second_opinion", "indicator", "button"
     }  # fmt: skip
+    asks = {name for name, test in tests.items() if test["ok"] is None}
+    assert asks == {"modem", "indicator", "button"}, "what was not tested is said"
     # A sine of amplitude 6000: 20 log(6000 / sqrt(2) / 32768) = -17.8 dB of full scale.
     assert abs(tests["microphone"]["level_dbfs"] + 17.8) < 0.3
     assert tests["microphone"]["tone_share_pct"] > 95
     assert "Both ways to the cloud work" in said["opinion"]
     assert token not in json.dumps(said) + (serial.folder / "serial.log").read_text("latin-1")
+
+
+def test_a_trial_clip_goes_the_whole_way_and_leaves_nothing(bench, cloud, capsys, monkeypatch):
+    _, token = cloud.register_recorder("REC-Y1")
+    serial = bench("REC-Y1", token)
+    words = ("--trial-clip", "--no-ask")
+    _, tests, said = checked(Person(capsys, monkeypatch), serial, *words)
+    trial = tests["trial_clip"]
+    assert trial["ok"], trial
+    (row,) = recordings(cloud)
+    assert (row["id"], row["status"]) == (trial["recording"], "uploaded")
+    samples = np.frombuffer(cloud.object_bytes(row["id"])[44:], "<i2")
+    assert len(samples) == 32000
+    loudest = np.argmax(np.abs(np.fft.rfft(samples[:16000]))) * 1.0
+    assert abs(loudest - 1000) < 20, "the tone"
+    assert clips_on(serial) == {}
+
+
+def test_a_trial_clip_that_fails_says_how_far_it_came_and_is_not_lost(
+    bench, cloud, capsys, monkeypatch
+):
+    _, token = cloud.register_recorder("REC-Z1")
+    serial = bench("REC-Z1", token)
+    cloud.use_certificate("storage", "other_ca")
+    code, tests, _ = checked(Person(capsys, monkeypatch), serial, "--trial-clip")
+    trial = tests["trial_clip"]
+    assert code == 1 and tests["tls"]["ok"] and trial["code"] == "tls_untrusted"
+    assert "is created" in trial["detail"]
+    assert [clip["state"] for clip in clips_on(serial).values()] == ["created"]
+
+
+def test_the_step_that_fails_is_the_first_that_is_bad(bench, cloud, capsys, monkeypatch):
+    _, token = cloud.register_recorder("REC-A2")
+    person = Person(capsys, monkeypatch)
+    serial = bench("REC-A2", token, hosts={})
+    _, tests, said = checked(person, serial)
+    bad = [test["test"] for test in said["tests"] if test["ok"] is False]
+    assert tests["dns"]["code"] == "dns_failed" and "tls" not in tests
+    assert bad[0] == "microphone" and "dns" in bad and tests["wifi"]["ok"]
+
+
+def test_light_and_button_need_somebody(bench, cloud, capsys, monkeypatch):
+    monkeypatch.setattr(check, "_PRESS_S", 1)
+    serial = bench("REC-B2")
+    code, tests, _ = checked(Person(capsys, monkeypatch), serial, "--no-network", "--yes")
+    assert tests["indicator"]["ok"] is True
+    assert tests["button"] == {"test": "button", "ok": False, "code": "not_pressed"}
+    assert "wifi" not in tests and code == 1
 
 
 def test_silence_and_a_refused_token_are_told_apart(bench, cloud, capsys, monkeypatch):

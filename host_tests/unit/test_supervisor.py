@@ -349,8 +349,9 @@ def test_the_status_document_is_plain_and_holds_no_secret(tmp_path, time):
         "storage": b.quota.as_dict,
         "heartbeat": b.heartbeat.as_dict,
     }
-    document = Status(system, parts).document()
+    document = Status(system, secrets, b.battery, parts).document()
     text = json.dumps(document)
     assert "tok_abc" not in text and "secret" not in text and "://" not in text
     assert document["queue"]["unreadable"] == 7 and document["queue"]["repaired"] == 5
+    assert document["token"] is True and document["battery_pct"] == 80
     assert document["queue"]["code"] == "nothing_to_send" and document["queue"]["ends_when"]

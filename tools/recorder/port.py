@@ -13,6 +13,7 @@ subprocess because its library says of itself that it is going to change, prints
 hangs on a silent port; killing a process always works.
 """
 
+import base64
 import collections.abc
 import contextlib
 import hashlib
@@ -26,6 +27,7 @@ import tempfile
 import threading
 import time
 
+from tools.recorder import line as serial_line
 from tools.recorder.errors import BoardFault, Foreign, NoDevice, NotVerified, ToolError
 from tools.recorder.manners import busy_message
 from tools.recorder.scripts import HASH, FileSteps
@@ -60,6 +62,20 @@ print("@field " + json.dumps({"answer": _wrong}))
 """
 )
 
+_GET = """\
+import hashlib, binascii, json
+h = hashlib.sha256()
+with open(%r, "rb") as f:
+    while True:
+        piece = f.read(768)
+        if not piece:
+            break
+        h.update(piece)
+        text = binascii.b2a_base64(piece, newline=False).decode()
+        print('@field {"progress": "' + text + '"}')
+print("@field " + json.dumps({"answer": binascii.hexlify(h.digest()).decode()}))
+"""
+
 _SHA256 = (
     HASH
     + """\
@@ -76,6 +92,7 @@ class Board:
         self.device = device
         self.on_step = lambda name: None  # told before each use of the cable (progress, tests)
         self._said = ""  # by the board in the last session, secrets masked
+        self._has_prompt = False  # our session holds it: nothing of its own runs
 
     # Sessions ------------------------------------------------------------------------------
 
@@ -87,6 +104,7 @@ class Board:
     def release(self, timeout_s: float = 20.0) -> None:
         """Give the board back to its work: a hard reset, which runs main.py."""
         self._mpremote(["reset"], timeout_s, "release", resume=True)
+        self._has_prompt = False
 
     def call(
         self,
@@ -169,12 +187,18 @@ class Board:
     # Files ---------------------------------------------------------------------------------
 
     def get(self, path: str, timeout_s: float = 300.0) -> bytes:
-        """A file of the board, its hash compared with what the board reads. Raises NotVerified."""
-        with tempfile.TemporaryDirectory() as folder:
-            target = pathlib.Path(folder) / "file"
-            self._mpremote(["fs", "cp", ":" + path, str(target)], timeout_s, "get", resume=True)
-            data = target.read_bytes()
-        if self.sha256([path])[path] != hashlib.sha256(data).hexdigest():
+        """A file of the board, its hash compared with what the board reads. Raises NotVerified.
+
+        As base64 in one go: `mpremote fs cp` asks for each 256 bytes anew and gets them as text
+        of three times the size.
+        """
+        pieces: list[str] = []
+        digest = self.run(_GET % path, timeout_s, "get", on_progress=pieces.append, resume=True)
+        try:
+            data = b"".join(base64.b64decode(piece, validate=True) for piece in pieces)
+        except ValueError:
+            data = b""
+        if digest != hashlib.sha256(data).hexdigest():
             raise NotVerified(f"{self.device}: {path} did not arrive whole; try again.")
         return data
 
@@ -221,16 +245,36 @@ class Board:
     ) -> str:
         """Run mpremote once; returns all it said. Raises NoDevice, ToolError."""
         self.on_step(step)
+        if not self._has_prompt:
+            self._reach_prompt(min(timeout_s, serial_line.PROMPT_LIMIT_S))
         arguments = [sys.executable, "-m", "mpremote", "connect", self.device]
         arguments += (["resume"] if resume else []) + commands
-        code, said = _watched(arguments, timeout_s, line_came)
+        code, said = watched(arguments, timeout_s, line_came)
         if code and "could not enter raw repl" in said:
             # What comes while a board starts is lost, and mpremote sends its Ctrl-C only once.
-            code, said = _watched(arguments, timeout_s, line_came)
+            code, said = watched(arguments, timeout_s, line_came)
         said = mask(said, list(secrets))
         if code == 0:
             return said
+        self._has_prompt = False
         raise self._fault(code, said, timeout_s, step)
+
+    def _reach_prompt(self, limit_s: float) -> None:
+        """Stop what runs there. Raises NoDevice (absent, busy, silent), Foreign."""
+        with serial_line.Line(self.device) as line:
+            self._has_prompt, heard = line.to_prompt(limit_s)
+        if self._has_prompt:
+            return
+        if not heard.strip("\x00\r\n "):
+            raise NoDevice(
+                f"{self.device}: silent for {limit_s:.0f} s. Is it powered, and the cable one "
+                "that carries data? Press its reset button and try again."
+            )
+        raise Foreign(
+            f"{self.device}: something answers, but not MicroPython's prompt; it said: "
+            f"{printable(heard)[-120:]!r}. If this is a recorder, press its reset button and try "
+            "again; `recorder flash --firmware FILE.bin` puts MicroPython on a board."
+        )
 
     def _fault(self, code: int | None, said: str, timeout_s: float, step: str) -> ToolError:
         if code is None:
@@ -261,7 +305,7 @@ class Board:
         )
 
 
-def _watched(arguments: list[str], timeout_s: float, line_came) -> tuple[int | None, str]:
+def watched(arguments: list[str], timeout_s: float, line_came) -> tuple[int | None, str]:
     """(exit code, output) of a process that is killed after timeout_s; code None: it was."""
     with tempfile.TemporaryDirectory() as empty:
         process = subprocess.Popen(
@@ -301,6 +345,11 @@ def _watched(arguments: list[str], timeout_s: float, line_came) -> tuple[int | N
             process.wait()
             reader.join()
             process.stdout.close()
+
+
+def printable(text: str) -> str:
+    """text of an unknown sender, fit to be shown: no control characters, blanks made one."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _framed(line: str) -> dict | None:

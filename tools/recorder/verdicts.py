@@ -28,6 +28,11 @@ NEXT = {
     "auth_refused": "The cloud refuses the token. Renew it with `recorder provision`.",
     "server_error": "The cloud has trouble of its own. Try again later.",
     "throttled": "The cloud asks to wait. Try again in some minutes.",
+    "no_modem": "cellular.apn is set, and this board has no modem. Another board, or clear it.",
+    "bad_answer": "The answer is none of the cloud's. A proxy in between?",
+    "refused": "The cloud refuses the trial clip. `recorder doctor` shows what it said.",
+    "url_refused": "Storage refuses its own address: is the clock right?",
+    "storage_failed": "The medium cannot be written. Take another card.",
     "no_requests": "This firmware holds no `requests`: no second opinion.",
 }
 _SHOWN = (
@@ -41,6 +46,8 @@ _SHOWN = (
     ("free_kb", "{} KiB free"),
     ("percent", "{} %"),
     ("recording", "{}"),
+    ("took_ms", "{} ms"),
+    ("said", "{}"),
 )
 
 

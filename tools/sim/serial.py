@@ -31,8 +31,8 @@ START = pathlib.Path(__file__).with_name("serial_start.py")
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _FRIENDLY_BANNER = b'Type "help()"'
 _LOOK_S = 0.05
-_PATIENCE_S = 2.0
 _START_LIMIT_S = 10.0
+_SLOW_READER_S = 2.0
 
 
 def _some_root() -> bytes:
@@ -56,15 +56,17 @@ class SerialBoard:
         self.resets: list[str] = []
         self.received_bytes = 0  # from the laptop, since the cable was last plugged in
         self.cut_after_bytes: int | None = None  # pull the cable by itself then
+        self.sent_bytes = 0  # to the laptop, likewise
+        self.cut_after_sent_bytes: int | None = None
         self._child: subprocess.Popen | None = None
         self._port = self._console = -1
         self._held_open: list[int] = []
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._is_raw = False
-        self._is_heard = True  # by a laptop that takes what comes
         self._has_prompt = False  # since this start
         self._interrupt_due = False  # Ctrl-C came before any code could be interrupted
+        self._is_deaf = False  # the laptop has not read for long
         self._tail = b""
         self._lock = threading.Lock()
         (self.hardware / "registers").mkdir(parents=True, exist_ok=True)
@@ -142,7 +144,7 @@ class SerialBoard:
         self._micropython = micropython
         for register in (self.hardware / "registers").iterdir():
             register.unlink()
-        self.received_bytes = 0
+        self.received_bytes = self.sent_bytes = 0
         self._stop.clear()
         self._port, port_slave = pty.openpty()
         tty.setraw(port_slave)
@@ -227,9 +229,18 @@ class SerialBoard:
             if self._is_starved():
                 self.resets.append("watchdog")
                 self._child.kill()
-            if self.cut_after_bytes is not None and self.received_bytes >= self.cut_after_bytes:
+            if self._is_cut():
                 self._stop.set()
                 self._unplug()
+
+    def _is_cut(self) -> bool:
+        for limit, count in (
+            (self.cut_after_bytes, self.received_bytes),
+            (self.cut_after_sent_bytes, self.sent_bytes),
+        ):
+            if limit is not None and count >= limit:
+                return True
+        return False
 
     def _from_laptop(self, data: bytes) -> None:
         self.received_bytes += len(data)
@@ -271,6 +282,7 @@ class SerialBoard:
             self._has_prompt, self._interrupt_due = True, False
         with (self.folder / "serial.log").open("ab") as log:
             log.write(data)
+        self.sent_bytes += len(data)
         self._write(self._port, data)
 
     def _child_ended(self) -> None:
@@ -310,15 +322,22 @@ class SerialBoard:
         return said
 
     def _write(self, descriptor: int, data: bytes) -> None:
-        """A serial port drops what nobody takes; a laptop that is only busy has its time."""
+        waited_s = 0.0
         while data:
-            patience_s = _PATIENCE_S if self._is_heard and descriptor == self._port else _LOOK_S
-            _, ready, _ = select.select([], [descriptor], [], patience_s)
+            look_s = 0 if descriptor == self._port and self._is_deaf else _LOOK_S
+            _, ready, _ = select.select([], [descriptor], [], look_s)
             if ready:
-                self._is_heard = self._is_heard or descriptor == self._port
                 data = data[os.write(descriptor, data) :]
-            elif self._stop.is_set() or descriptor == self._port:
-                self._is_heard = False
+                waited_s = 0.0
+                if descriptor == self._port:
+                    self._is_deaf = False
+                continue
+            waited_s += _LOOK_S
+            if descriptor == self._port and (self._is_deaf or waited_s > _SLOW_READER_S):
+                # Nobody listens: a serial port drops what nobody takes.
+                self._is_deaf = True
+                return
+            if self._stop.is_set():
                 return
 
     def _is_starved(self) -> bool:

@@ -50,6 +50,7 @@ class Watchdog:
 
 class System:
     firmware_version = FIRMWARE_VERSION
+    log_folder = "log"
 
     def __init__(self):
         self.device_id = hex_digest(machine.unique_id())

@@ -44,6 +44,15 @@ def _event(console, folder):
     return event
 
 
+def _console(address):
+    """The simulator's channel; a board on its own behind a serial port has that port's lines."""
+    if address or not os.getenv("RECORDER_HARDWARE"):
+        return Console(tuple(address) if address else None)
+    from device.hal.sim.serial import SerialConsole
+
+    return SerialConsole()
+
+
 def build():
     folder = _folder()
     with open(folder + "/board.json") as f:
@@ -51,7 +60,7 @@ def build():
     board = Board()
     board.faults = []
     board.limits = spec.get("limits", {"activity.pre_roll_s": 10})
-    board.console = console = Console(tuple(spec["control"]) if spec.get("control") else None)
+    board.console = console = _console(spec.get("control"))
     event = _event(console, folder)
     board.secrets = secrets = open_secrets()
     board.storage = FlashStorage(folder, spec["flash_kb"])

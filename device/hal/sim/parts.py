@@ -133,6 +133,7 @@ class Watchdog:
 
 class System:
     firmware_version = FIRMWARE_VERSION
+    log_folder = "log"
 
     def __init__(self, device_id, cause, memory=None):
         """memory: path of the file that stands for the RTC's memory, or None."""

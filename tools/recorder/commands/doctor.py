@@ -11,7 +11,7 @@ from tools.recorder.diagnosis import findings
 from tools.recorder.errors import EXIT_DONE
 from tools.recorder.sessions import session
 
-SUMMARY = "Explain a board: what waits and why, what was lost and when, what to do."
+SUMMARY = "Explain a board: what waits, why, what was lost, what to do."
 EXAMPLE = "recorder doctor --board REC-0001\nrecorder doctor --board REC-0001 --bundle rec1.tar.gz"
 
 # Tokens of every kind, and whatever follows the ? of an address: nothing of it leaves the laptop.
