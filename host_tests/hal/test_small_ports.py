@@ -401,7 +401,7 @@ def test_commands_between_rubbish(chip, monkeypatch):
 
 
 def test_answers_are_lines_of_json(chip, monkeypatch, capsys):
-    from device.hal.esp32.console import Console
+    from device.hal.console import Console
 
     commands(chip, monkeypatch, b"")
     Console().reply({"do": "status", "id": 7}, {"a": [1, "é"]})

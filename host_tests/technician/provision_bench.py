@@ -36,7 +36,7 @@ def old_tree() -> dict[str, bytes]:
 
 
 def flat_tree() -> dict[str, bytes]:
-    """A recorder of before the releases: device/ at the root, and a boot.py that knows no other."""
+    """A recorder of before the releases: device/ at the root; its boot.py knows no other."""
     found = dict(old_release()) | {"main.py": tree.root_files(ARCH)["main.py"]}
     found["boot.py"] = FLAT_BOOT
     return found | {"config.json": OLD_CONFIG}

@@ -1,4 +1,4 @@
-"""recorder provision: one board, over the real mpremote, to the first heartbeat that the cloud took.
+"""recorder provision: one board, over the real mpremote, to the first heartbeat.
 
 Boards are virtual, on real serial ports; the program that boots them and ends a commit is ours.
 """

@@ -215,7 +215,7 @@ def test_twenty_boards_with_the_faults_of_a_bench(bench, cloud, capsys, monkeypa
     # The record and the boards agree, also where it failed.
     wanted = boards[10].read_image()["config.json"]
     newest = record.results()
-    for n, serial in boards.items():
+    for serial in boards.values():
         line = newest[serial.serial_number]
         if line["live"]:
             assert agrees(serial, line, wanted) == ""

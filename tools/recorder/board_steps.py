@@ -6,7 +6,7 @@ import json
 
 from rescue import boot_record
 from tools.recorder import application
-from tools.recorder.errors import BoardFault, NotVerified, ToolError
+from tools.recorder.errors import NotVerified, ToolError
 from tools.recorder.plan import Plan, folders_above
 from tools.recorder.port import COPY_BYTES_PER_S, START_LIMIT_S, Board
 from tools.recorder.scripts import HASH, FileSteps
@@ -210,13 +210,11 @@ def check_live(board: Board, plan: Plan, root: dict[str, bytes], secrets: dict) 
 def heartbeat(board: Board, limit_s: float = 180.0) -> tuple[bool | None, str]:
     """The board's first call to the cloud, with its own client: (accepted, code).
 
-    None: it was not reached, so nothing is known. The code is a reason of the self-test.
+    None: it was not reached, so nothing is known. The code is a reason of the self-test. Raises
+    BoardFault where the program cannot even be built (no card is in, for instance).
     """
     tests: list[dict] = []
-    try:
-        board.call("selftest", {"parts": ["network"]}, limit_s, tests.append)
-    except BoardFault as error:
-        return None, error.code
+    board.call("selftest", {"parts": ["network"]}, limit_s, tests.append)
     beat = next((test for test in tests if test.get("test") == "heartbeat"), None)
     if beat is None:
         failed = [test for test in tests if test.get("ok") is False]

@@ -17,7 +17,7 @@ import typing
 
 from device import config
 from tools.recorder import application, board_steps, inputs, minting
-from tools.recorder.errors import ToolError
+from tools.recorder.errors import BoardFault, ToolError
 from tools.recorder.plan import Plan, Wanted, make_plan
 from tools.recorder.port import Board
 from tools.recorder.record import DONE, FAILED, RESULT, UNPROVED, Record
@@ -246,7 +246,13 @@ class Provisioning:
             note = "All is written and compared; no Wi-Fi network is in its settings (--wifi)."
             return self._result(UNPROVED, note=note)
         with self._step("heartbeat") as learnt:
-            accepted, code = board_steps.heartbeat(self._board)
+            try:
+                accepted, code = board_steps.heartbeat(self._board)
+            except BoardFault as error:
+                raise ToolError(
+                    f"{self._names['board']}: all is written, but its program does not start: "
+                    f"{error} `recorder check` says more."
+                ) from None
             learnt |= {"accepted": accepted, "code": code}
             if accepted is False:
                 raise TokenRefused(

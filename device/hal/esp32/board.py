@@ -35,9 +35,9 @@ class Board:
     """
 
     def __init__(self):
+        from device.hal.console import Console
         from device.hal.esp32.battery import Battery
         from device.hal.esp32.button import Button
-        from device.hal.esp32.console import Console
         from device.hal.esp32.indicator import Indicator, open_led
         from device.hal.esp32.microphone import Microphone
         from device.hal.esp32.net import Net, read_roots
