@@ -7,12 +7,13 @@ import shutil
 
 from rescue import boot_record
 from tools.cloud.client import loopback_client
-from tools.image import tree
+from tools.image import littlefs_image, tree
 from tools.recorder import minting
 from tools.sim.board import SSID, WIFI_PASSWORD
 from tools.sim.serial import SerialBoard
 
 ARCH = "x64"
+SYSTEM_KB = 2048
 OLD_TOKEN = "dtok_of_before_0123456789"
 OLD_CONFIG = b'{"log": {"level": "debug"}}\n'
 
@@ -40,6 +41,12 @@ def flat_tree() -> dict[str, bytes]:
     found = dict(old_release()) | {"main.py": tree.root_files(ARCH)["main.py"]}
     found["boot.py"] = FLAT_BOOT
     return found | {"config.json": OLD_CONFIG}
+
+
+def filled(files: dict[str, bytes], left_kb: int = 400) -> dict[str, bytes]:
+    """The same flash with a clip on it that leaves no room for a second release."""
+    clip = littlefs_image.free_bytes(files, SYSTEM_KB * 1024) - left_kb * 1024
+    return files | {"rec/clip.wav": bytes(clip)}
 
 
 # As it ended a provisioning before there were releases.
@@ -88,7 +95,7 @@ class Bench:
             reach |= {"hosts": self.cloud.hosts, "root_der": self.cloud.ca_der}
         if kind != "empty":
             shutil.copy(self._images.get(kind), board.hardware / "system.img")
-        board.equip(**(reach | equipment))
+        board.equip(**(reach | {"system_kb": SYSTEM_KB} | equipment))
         if kind in ("old", "flat"):
             secrets = {"values": {"token": OLD_TOKEN}, "counters": {"epoch": 1}}
             (board.hardware / "secrets.json").write_text(json.dumps(secrets))

@@ -11,7 +11,7 @@ import time
 
 import pytest
 from field_bench import Person
-from provision_bench import ARCH, OLD_CONFIG, OLD_TOKEN, Bench, Images, live
+from provision_bench import ARCH, OLD_CONFIG, OLD_TOKEN, Bench, Images, filled, live
 
 from tools.cloud import Cloud
 from tools.image import tree
@@ -250,8 +250,9 @@ def test_another_program_is_refused_and_left_as_it_was(bench, person):
 
 def test_a_full_flash_is_said_before_anything_is_written(bench, person):
     board = bench.board("old", "REC-G1", is_plugged=False)
-    full = still(board) | {"rec/clip.wav": os.urandom(1_350_000)}
-    board.image(None, full | {"boot1": board.read_image()["boot1"]})
+    boot = {"boot1": board.read_image()["boot1"]}
+    full = filled(still(board))
+    board.image(None, full | boot)
     board.plug_in()
     code, said = person.run("provision", "--board", board.device)
     assert code == 1 and "flash is full" in said["error"] and "pull" in said["error"]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from field_bench import Person
-from provision_bench import ARCH, OLD_TOKEN, Bench, Images, live, ports_of
+from provision_bench import ARCH, OLD_TOKEN, Bench, Images, filled, live, ports_of
 
 from tools.cloud import Cloud
 from tools.image import tree
@@ -176,7 +176,7 @@ def test_twenty_boards_with_the_faults_of_a_bench(bench, cloud, capsys, monkeypa
     boards[6].cut_after_bytes = 9_000  # about its commit; plugged in again next time
     theirs = {"main.py": b"print('lamp')\n", "lamp.py": b"x = 1\n"}
     boards[7].image(None, theirs)
-    full = boards[4].read_image() | {"rec/clip.wav": bytes(1_400_000)}
+    full = filled(boards[4].read_image())
     boards[4].image(None, full)
     boards[8].equip(hosts=cloud.hosts, root_der=cloud.ca_der, wifi={})  # its Wi-Fi is dead
     other = {"board": "REC-77", "label": "L-09", "port": "", "live": {"token": "x"}}

@@ -294,6 +294,12 @@ class Board:
                 f"{self.device}: the board went away during {step!r}. Plug it in again and repeat "
                 "the command: it goes on where it stopped."
             )
+        if "OSError: 28" in said or "ENOSPC" in said:
+            return ToolError(
+                f"{self.device}: the flash is full; {step!r} ended before it was done, and "
+                "nothing of it is live. Does it hold clips (`recorder pull`, then `receipt`) or files of "
+                "others? Make room, then repeat the command."
+            )
         if "ImportError" in said and "device" in said:
             return Foreign(
                 f"{self.device}: MicroPython answers, but this recorder's application is not on "
