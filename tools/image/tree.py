@@ -12,7 +12,16 @@ import pathlib
 
 from device.hal.esp32.boards import BOARDS
 from rescue import boot_record
-from tools.sim.build import HOST_ARCH, ROOT, SOURCE_FILES, BuildError, build
+from tools.sim.build import (
+    HOST_ARCH,
+    PACKAGES,
+    ROOT,
+    SOURCE_FILES,
+    BuildError,
+    build,
+    device_sources,
+    stamped,
+)
 
 ARCH_OF_CHIP = {"esp32": "xtensawin", "esp32s3": "xtensawin", "esp32c3": "rv32imc"}
 ARCHS = (*sorted(set(ARCH_OF_CHIP.values())), HOST_ARCH)
@@ -77,6 +86,31 @@ def board_tree(
     if config is not None:
         tree["config.json"] = config
     return dict(sorted(tree.items()))
+
+
+def frozen_sources(root: pathlib.Path = ROOT) -> Tree:
+    """The program as source, for people who freeze it into their firmware: names stay long (they
+    cost no RAM there), the simulator's HAL is left out.
+    """
+    names = [pathlib.Path(name) for name in SOURCE_FILES]
+    for package in PACKAGES:
+        names += device_sources(root, package)
+    return {
+        name.as_posix(): stamped(root, name)
+        for name in names
+        if not name.as_posix().startswith("device/hal/sim/")
+    }
+
+
+def sizes(files: Tree) -> dict[str, int]:
+    """Bytes by folder of the program, whatever release it lies in; "." for loose files."""
+    groups: dict[str, int] = {}
+    for name, data in files.items():
+        folders = name.split("/")[:-1]
+        depth = 3 if folders and folders[0] in RELEASES else 2
+        group = "/".join(folders[:depth]) or "."
+        groups[group] = groups.get(group, 0) + len(data)
+    return dict(sorted(groups.items()))
 
 
 def release_json(files: Tree, version: str, arch: str) -> bytes:

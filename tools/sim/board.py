@@ -23,6 +23,7 @@ import time
 from tools.sim.build import ROOT, build
 from tools.sim.control import ControlServer
 
+START = ROOT / "tools" / "sim" / "start.py"
 RESET_EXIT_CODE = 3
 MAX_RESETS = 20
 HEAP_KB = 320  # words are twice as wide here as on the board
@@ -132,8 +133,7 @@ class VirtualBoard:
 
     def start(self, cause: str = "power_on") -> None:
         """Switch the power on."""
-        self._spec["cause"] = cause
-        (self.folder / "board.json").write_text(json.dumps(self._spec))
+        self.write_spec(cause=cause)
         self.control.forget_feeds()
         for register in (self.folder / "registers").glob("*"):
             register.unlink()
@@ -152,8 +152,13 @@ class VirtualBoard:
             self._watcher = threading.Thread(target=self._watch, daemon=True)
             self._watcher.start()
 
-    def command_line(self) -> list[str]:
-        start = str(ROOT / "tools" / "sim" / "start.py")
+    def write_spec(self, **changes) -> None:
+        """board.json, with some of its keys changed."""
+        self._spec |= changes
+        (self.folder / "board.json").write_text(json.dumps(self._spec))
+
+    def command_line(self, start: pathlib.Path = START) -> list[str]:
+        start = str(start)
         if self.engine == "cpython":
             return [sys.executable, start, str(ROOT)]
         micropython = find_micropython()

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
 from tools.image import shorten as shorten_module
 from tools.image.shorten import shorten
@@ -20,7 +19,8 @@ SOURCE_FILES = ("boot.py", "main.py")
 PACKAGES = ("device", "rescue")
 # The unix port runs native code of its own machine only; elsewhere viper falls to its plain twin.
 HOST_ARCH = "x64"
-_RELEASE = pathlib.PurePath("device/hal/release.py")
+MARKER = "built-from"
+_RELEASE = pathlib.Path("device/hal/release.py")
 _BUILD_TIME = re.compile(r"^BUILD_UNIX_S = (\d+)$", re.MULTILINE)
 
 
@@ -53,31 +53,36 @@ def build(target: pathlib.Path, root: pathlib.Path = ROOT, arch: str = HOST_ARCH
     digest.update(str(build_time_s()).encode())
     for path in [*sum(sources.values(), []), *map(pathlib.Path, SOURCE_FILES)]:
         digest.update(str(path).encode() + (root / path).read_bytes())
-    marker = target / "built-from"
-    if marker.exists() and marker.read_text() == digest.hexdigest():
+    wanted = digest.hexdigest()
+    if _is_built(target, wanted):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside it first: whoever builds the same at the same time never meets half of it.
-    with tempfile.TemporaryDirectory(dir=target.parent) as work:
-        made = pathlib.Path(work) / "made"
-        for package in PACKAGES:
-            _compile_package(sources[package], root, made, arch)
-        for name in SOURCE_FILES:
-            shutil.copy(root / name, made / name)
-        (made / marker.name).write_text(digest.hexdigest())
+    # Apart, then under its name at once: others may build or run the same tree meanwhile.
+    fresh = target.with_name(f"{target.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    for package in PACKAGES:
+        _compile_package(sources[package], root, fresh, arch)
+    for name in SOURCE_FILES:
+        shutil.copy(root / name, fresh / name)
+    (fresh / MARKER).write_text(wanted)
+    if not _is_built(target, wanted):
         shutil.rmtree(target, ignore_errors=True)
-        made.rename(target)
+        try:
+            fresh.rename(target)
+        except OSError:
+            if not _is_built(target, wanted):
+                raise
+    shutil.rmtree(fresh, ignore_errors=True)
     return target
 
 
 def _compile_package(
     sources: list[pathlib.Path], root: pathlib.Path, target: pathlib.Path, arch: str
 ) -> None:
-    shortened = shorten({path: (root / path).read_text() for path in sources})
+    shortened = shorten({path: stamped(root, path).decode() for path in sources})
     for path, text in shortened.items():
         short = target / path
         short.parent.mkdir(parents=True, exist_ok=True)
-        short.write_text(stamp(text) if path == _RELEASE else text)
+        short.write_text(text)
         compile_module(short, target / path.with_suffix(".mpy"), str(path), arch)
         short.unlink()  # a .py beside it would win over the .mpy
 
@@ -90,6 +95,12 @@ def build_time_s() -> int:
     return int(text)
 
 
+def stamped(root: pathlib.Path, path: pathlib.Path) -> bytes:
+    """A source file as it is built."""
+    text = (root / path).read_text()
+    return (stamp(text) if path == _RELEASE else text).encode()
+
+
 def stamp(text: str) -> str:
     """device/hal/release.py with the time of the build; a floor for the clock never falls."""
     if not _BUILD_TIME.search(text):
@@ -97,3 +108,8 @@ def stamp(text: str) -> str:
     return _BUILD_TIME.sub(
         lambda found: f"BUILD_UNIX_S = {max(int(found[1]), build_time_s())}", text
     )
+
+
+def _is_built(target: pathlib.Path, wanted: str) -> bool:
+    marker = target / MARKER
+    return marker.exists() and marker.read_text() == wanted
