@@ -33,6 +33,7 @@ test: setup
 torture: setup
 	@$(VENV_PYTHON) -W ignore -m tools.torture.month --seed 1 --count $(or $(SEEDS),10000)
 	@$(VENV_PYTHON) -m host_tests.power
+	@$(VENV_PYTHON) -m host_tests.rescue
 
 clean:
 	rm -rf build .venv

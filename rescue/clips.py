@@ -94,7 +94,7 @@ class Clip:
                 del record[name]
         text = json.dumps(record, separators=(",", ":"))
         crc = crc32(("%d %s" % (self._sequence + 1, text)).encode())
-        with open("%s.r%d" % (self.stem, self._sequence + 1 & 1), "wb") as f:
+        with open("%s.r%d" % (self.stem, self._sequence + 1 & 1), "w") as f:
             f.write("clip1 %d %08x %s\n" % (self._sequence + 1, crc, text))
             f.flush()  # on MicroPython this is the sync
         self._sequence += 1

@@ -18,6 +18,7 @@ import vfs
 from rescue import const
 from rescue.ends import LATER, End
 
+_GOT_IP = const(1010)
 _JOIN_MS = const(20_000)
 _SLICE_MS = const(200)
 _2000_UNIX_S = const(946684800)
@@ -75,7 +76,7 @@ class Board:
             began = time.ticks_ms()
             while time.ticks_diff(time.ticks_ms(), began) < _JOIN_MS:
                 breathe()
-                if wlan.isconnected():
+                if self.is_up():
                     return None
                 time.sleep_ms(_SLICE_MS)
             return _CODES.get(wlan.status(), "link_down")
@@ -83,7 +84,7 @@ class Board:
             return "link_down"
 
     def is_up(self):
-        return self._wlan is not None and self._wlan.isconnected()
+        return self._wlan is not None and self._wlan.status() == _GOT_IP
 
     def leave(self):
         wlan, self._wlan = self._wlan, None
