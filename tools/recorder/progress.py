@@ -7,7 +7,7 @@ WORDS = {
     "plan": "works out the plan",
     "boot record": "names the proved program",
     "copy": "copies the program",
-    "token": "gets a token from the cloud",
+    "token": "asks the cloud about its token",
     "stage": "puts secrets aside on the board",
     "commit": "commits",
     "compare": "starts anew and compares",
