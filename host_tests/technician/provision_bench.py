@@ -38,7 +38,8 @@ def old_tree() -> dict[str, bytes]:
 
 def flat_tree() -> dict[str, bytes]:
     """A recorder of before the releases: device/ at the root; its boot.py knows no other."""
-    found = dict(old_release()) | {"main.py": tree.root_files(ARCH)["main.py"]}
+    found = {n: d for n, d in old_release().items() if n.startswith("device/")}
+    found |= {"main.py": tree.root_files(ARCH)["main.py"]}
     found["boot.py"] = FLAT_BOOT
     return found | {"config.json": OLD_CONFIG}
 
@@ -147,11 +148,11 @@ def live(board: SerialBoard) -> tuple[dict[str, bytes], bytes | None, str]:
     records = [boot_record.parse(image.get(name, b"")) for name in ("boot0", "boot1")]
     _, release, trial, _ = max(filter(None, records), default=(0, "-", "-", 0))
     folder = trial if trial != "-" else release
-    start = "" if folder == "-" else folder + "/"
+    start = "device/" if folder == "-" else folder + "/"
     program = {
-        path.removeprefix(start): data
+        path.removeprefix(folder + "/"): data
         for path, data in image.items()
-        if path.startswith(start + "device/")
+        if path.startswith(start) and not path.endswith("/release.json")
     }
     return program, image.get("config.json"), board.secrets().get("token", "")
 

@@ -6,15 +6,19 @@ Boards are virtual, on real serial ports; the program that boots them and ends a
 import json
 import os
 import pathlib
+import ssl
 import threading
 import time
 
+import httpx
 import pytest
 from field_bench import Person
 from provision_bench import ARCH, OLD_CONFIG, OLD_TOKEN, Bench, Images, filled, live
 
 from tools.cloud import Cloud
+from tools.cloud.client import LoopbackTransport
 from tools.image import tree
+from tools.recorder import minting
 from tools.sim.board import SSID, WIFI_PASSWORD
 from tools.sim.build import ROOT
 
@@ -289,6 +293,44 @@ def test_tokens_one_that_is_good_stays_and_a_dead_one_is_replaced(bench, cloud, 
     board.pull_cable()
     counters = json.loads((board.hardware / "secrets.json").read_text())["counters"]
     assert counters["epoch"] == 1  # the user was the same throughout
+
+
+class Lossy(LoopbackTransport):
+    """Loses the first answer to a binding: the cloud has told a token, and nobody heard it."""
+
+    has_lost = False
+
+    def handle_request(self, request):
+        answer = super().handle_request(request)
+        if request.url.path.endswith("/bind") and not Lossy.has_lost:
+            Lossy.has_lost = True
+            answer.read()
+            raise httpx.ReadError("lost", request=request)
+        return answer
+
+
+def test_a_token_whose_answer_was_lost_is_minted_again(bench, cloud, person, monkeypatch):
+    trust = ssl.create_default_context(cadata=cloud.ca_pem.decode())
+    monkeypatch.setattr(
+        minting,
+        "open_client",
+        lambda url, key: httpx.Client(
+            base_url=url + "/v1",
+            headers={"Authorization": f"Bearer {key.reveal()}"},
+            transport=Lossy(verify=trust, trust_env=False),
+        ),
+    )
+    board = bench.board("old", "REC-L1")
+    words = ("provision", "--board", board.device, "--config", bench.config())
+    words += ("--wifi", bench.wifi(), "--token-from", "mint:" + bench.user())
+    code, said = person.run(*words)
+    assert code == 1 and "was not reached" in said["error"] and Lossy.has_lost
+    assert record(bench)[-1]["at_step"] == "token"
+    board.pull_cable()
+    assert live(board)[1:] == (OLD_CONFIG, OLD_TOKEN)
+    board.plug_in()
+    code, said = person.run(*words)
+    assert code == 0 and said["result"] == "done" and "again" in said["note"], said
 
 
 def test_a_given_token_of_another_user_opens_a_new_epoch(bench, cloud, person):

@@ -22,7 +22,7 @@ _FOLDERS = (*RELEASES, "device", "rescue", "incoming", "roots")
 # What may lie at the root of a recorder, or of a board that was only ever flashed; "hardware" is
 # where a virtual board has its parts.
 _OURS = re.compile(
-    r"boot\.py|main\.py|boot[01]|a|b|device|rescue|incoming|roots|rec|sd|state|clips|hardware"
+    r"boot\.py|main\.py|boot[01]|a|b|device|rescue|incoming|roots|rec|sd|state|clips|log|hardware"
     r"|(config|board)\.json(\.new)?"
 )
 _LEAST_MICROPYTHON = (1, 27)
