@@ -78,6 +78,7 @@ def build(board, config_data):
     boot = secrets.counter("boot")
     ring = log_ring(system, boot)
     sink = ring.sink if ring else system.log_sink
+    board.last_words = ring.last_words if ring else sink
     log = Log(sink, LEVEL_NAMES[settings["log.level"]])
     log.info(
         "start device=%s firmware=%s boot=%d cause=%s",
@@ -117,7 +118,7 @@ def _look_for_update(board):
 def _join(board, settings, faults, buffers, boot, log, ring):
     from device.http.client import HttpClient
     from device.joints import Joints
-    from device.link.clock import Clock
+    from device.link.clock import BOOTS, Clock
     from device.link.link import Link
     from device.link.timekeeper import TimeKeeper
     from device.queue.backlog import Backlog
@@ -150,7 +151,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         forget_module("device.store.deaths")
     in_hand = InHand(system.mark)
     state_path = board.storage.root + "/state/"
-    clock.attach(Slots("boots2", state_path + "boots"))
+    clock.attach(Slots(BOOTS, state_path + "boots"))
     clock.witness_rtc(system.reset_cause())
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
     joints = Joints(secrets)

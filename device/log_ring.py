@@ -105,6 +105,12 @@ class LogRing:
         except MemoryError:
             self._lost += 1
 
+    def last_words(self, text):
+        """A line, and everything before it, on the flash at once: the program is at its end."""
+        self.sink(text)
+        if self._used:
+            self.flush()
+
     async def run(self, check_in):
         """Write what is old enough. Cancelled: everything, for then a reset follows."""
         try:

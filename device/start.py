@@ -21,13 +21,13 @@ def run():
         if hasattr(gc, "threshold"):
             gc.threshold(_GC_THRESHOLD_BYTES)
         failed_task = asyncio.run(supervisor.run())
-        board.system.log_sink("E reset because task=%s ended" % failed_task)
+        last_words(board)("E reset because task=%s ended" % failed_task)
     except KeyboardInterrupt:
         hold(board)
         raise
     except Exception as e:  # noqa: BLE001  the last boundary: it is said, then the board begins anew
         gc.collect()
-        say = board.system.log_sink if board else sys.stdout.write
+        say = last_words(board) if board else sys.stdout.write
         say("E reset because of an exception: %s\n" % e.__class__.__name__)
         from device.compat import short_traceback
 
@@ -36,6 +36,11 @@ def run():
             mark_planned()
     if board is not None:
         board.system.reset()
+
+
+def last_words(board):
+    """What takes a line that must outlive the reset; the console alone while nothing is built."""
+    return getattr(board, "last_words", board.system.log_sink)
 
 
 def hold(board):
@@ -48,7 +53,7 @@ def hold(board):
         from device.field.entry import hold
 
         hold(board)
-        board.system.log_sink("W stopped by Ctrl-C: nothing is recorded. Ctrl-D starts it again")
+        last_words(board)("W stopped by Ctrl-C: nothing is recorded. Ctrl-D starts it again")
     except (ImportError, MemoryError):
         pass  # the prompt is there all the same
 

@@ -27,6 +27,9 @@ _DRIFT_LIMIT_PPB = const(200_000)  # beyond it a witness was wrong, not the crys
 _DRIFT_OVER_MS = const(3_600_000)  # measured over at least an hour
 _RTC_UNCERTAINTY_MS = const(5_000)
 
+# Magic of the boots table: who reads it must say the version that is written.
+BOOTS = "boots2"
+
 
 class Clock:
     """port: hal clock; slots: durable boots table (store.slots.Slots); boot: this boot's

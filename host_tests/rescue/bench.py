@@ -168,6 +168,12 @@ class BrokenBoard:
         compile_module(source, target, module, HOST_ARCH)
         source.unlink()
 
+    def lay_out(self, release: str, *others: str) -> None:
+        """Put the program into release folders of the board's own, as a real board has it."""
+        for name in (release, *others):
+            shutil.copytree(self.code / "device", self.folder / name / "device")
+        shutil.rmtree(self.code / "device")
+
     def run(self, until, limit_s: float = 60.0, cause: str = "power_on", starts: int = 12) -> str:
         """Start it again and again until until(serial log) holds; returns the log. Power off."""
         deadline = time.monotonic() + limit_s
@@ -191,7 +197,7 @@ class BrokenBoard:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={"MICROPYPATH": ".frozen", "RECORDER_HARDWARE": str(self.folder)},
+                env={"MICROPYPATH": ":.frozen", "RECORDER_HARDWARE": str(self.folder)},
                 umask=0o077,
             )
         began = time.time()

@@ -1,7 +1,13 @@
 """Whole lives of broken boards: the unix port, littlefs, TLS, the simulated cloud."""
 
+import json
+import shutil
+
 import pytest
 
+from host_tests.conftest import ROOT
+from host_tests.rescue.bench import break_module
+from rescue import boot_record
 from rescue.boot_record import NONE
 
 
@@ -13,6 +19,9 @@ def test_a_program_that_cannot_start_is_tried_five_times_then_the_queue_is_deliv
     assert "W rescue because the full program does not stay alive: starts=6" in log
     assert board.faults() == []
     assert board.record() == (NONE, NONE, 6)
+    heard = [r.body_json for r in factory.cloud.log.requests if r.route == "heartbeat"][-1]
+    assert heard["device_state"] == "error" and heard["pending_recordings"] == 3
+    assert heard["diagnostics"]["program"] == "rescue" and heard["diagnostics"]["starts"] == 6
 
 
 def test_a_healthy_program_never_meets_it(factory):
@@ -120,3 +129,34 @@ def test_a_clip_that_kills_the_rescue_program_too_is_set_aside_for_good(factory)
     )
     assert "a program died with clip=2 in hand, times=6" in log
     assert board.faults()[0] == "clip 2: 0 recordings"
+
+
+def test_a_release_on_trial_that_dies_is_rolled_back(factory):
+    board = factory.board()
+    board.lay_out("a", "b")
+    break_module(board.folder, "b/device/app.mpy", "raises")
+    boot_record.write("a", "b", 0, f"{board.folder}/")
+    board.deliver()
+    assert board.causes == ["power_on"] + 3 * ["reset"]
+    assert board.record() == ("a", NONE, 1) and board.faults() == []
+
+
+def test_a_provisioning_repairs_a_program_whose_every_secret_is_out_of_reach(factory):
+    """boot.py needs nothing of device/ to make live what waits in incoming/."""
+    board = factory.board(("device/hal/sim/secrets.mpy", "torn"), starts=6)
+    sound = (factory.code / "device/hal/sim/secrets.mpy").read_bytes()
+    board.lay_out("a")
+    boot_record.write("a", NONE, 0, f"{board.folder}/")
+    secrets = json.loads((board.folder / "secrets.json").read_text())
+    token = secrets["values"].pop("token")
+    secrets["values"]["staged"] = json.dumps({"values": {"token": token}})
+    (board.folder / "secrets.json").write_text(json.dumps(secrets))
+    incoming = board.folder / "incoming"
+    incoming.mkdir()
+    shutil.copy(ROOT / "device" / "field" / "apply.py", incoming)
+    (incoming / "hash").write_bytes(sound)
+    plan = {"files": [["hash", "a/device/hal/sim/secrets.mpy"]], "remove": [], "secrets": True}
+    (incoming / "commit").write_text(json.dumps(plan))
+    log = board.deliver()
+    assert board.causes == ["power_on"] and "rescue" not in log
+    assert board.faults() == [] and list(incoming.iterdir()) == []

@@ -1,5 +1,6 @@
 """The self-test over the cable, and the guard around `requests`: what it lets through."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -8,11 +9,11 @@ import numpy as np
 import pytest
 from field_bench import Person, clips_on, recordings
 
-from tools.cloud import Cloud
 from tools.recorder import verdicts
 from tools.recorder.commands import check
 from tools.recorder.port import Board
 from tools.sim.board import SSID, WIFI_PASSWORD
+from tools.sim.serial import SerialBoard
 
 # Runs the guarded client on the board; OUT is what came of each request.
 _FETCH = """
@@ -48,41 +49,48 @@ def other_requests():
     return {"requests/" + path.name: path.read_bytes() for path in found}
 
 
-@pytest.fixture(scope="module")
-def running_cloud(tmp_path_factory):
-    with Cloud.start(tmp_path_factory.mktemp("cloud"), rate_limits=False) as cloud:
-        yield cloud
+def equip(serial, cloud, *, root_der=None, samples=bytes(64000), hosts=None):
+    """Give an unplugged board a way to the cloud; returns its files."""
+    serial.equip(
+        hosts=cloud.hosts if hosts is None else hosts,
+        root_der=root_der or cloud.ca_der,
+        wifi={SSID: WIFI_PASSWORD},
+        samples=samples,
+    )
+    config = {
+        "wifi": {"networks": [SSID]},
+        "cloud": {"api_url": cloud.api_origin},
+        "clock": {"ntp_server": f"ntp.bota.test:{cloud.ntp_address[1]}"},
+    }
+    return {"config.json": json.dumps(config).encode()} | other_requests()
+
+
+def plug_in(serial, token=None):
+    serial.plug_in()
+    secrets = {"wifi:" + SSID: WIFI_PASSWORD} | ({"token": token} if token else {})
+    Board(serial.device).run(_SECRETS % (secrets,), 60, "secrets")
+    return serial
 
 
 @pytest.fixture
-def cloud(running_cloud):
-    yield running_cloud
-    running_cloud.reset()
-
-
-@pytest.fixture
-def bench(serial_board, cloud):
+def bench(tmp_path, application, cloud):
     """bench(serial number, token) -> virtual board that can reach the cloud."""
+    with contextlib.ExitStack() as stack:
 
-    def make(serial_number, token=None, root_der=None, samples=bytes(64000), hosts=None):
-        config = {
-            "wifi": {"networks": [SSID]},
-            "cloud": {"api_url": cloud.api_origin},
-            "clock": {"ntp_server": f"ntp.bota.test:{cloud.ntp_address[1]}"},
-        }
-        serial = serial_board(
-            serial_number,
-            files={"config.json": json.dumps(config).encode()} | other_requests(),
-            hosts=cloud.hosts if hosts is None else hosts,
-            root_der=root_der or cloud.ca_der,
-            wifi={SSID: WIFI_PASSWORD},
-            samples=samples,
-        )
-        secrets = {"wifi:" + SSID: WIFI_PASSWORD} | ({"token": token} if token else {})
-        Board(serial.device).run(_SECRETS % (secrets,), 60, "secrets")
-        return serial
+        def make(serial_number, token=None, **equipment):
+            serial = SerialBoard(tmp_path / serial_number, serial_number)
+            serial.image(application, equip(serial, cloud, **equipment))
+            return plug_in(stack.enter_context(serial), token)
 
-    return make
+        yield make
+
+
+@pytest.fixture(scope="module")
+def prober(tmp_path_factory, application, running_cloud):
+    """One board for all requests through the guard: it keeps nothing of them."""
+    with SerialBoard(tmp_path_factory.mktemp("prober") / "b", "REC-P1") as serial:
+        serial.image(application, equip(serial, running_cloud))
+        yield plug_in(serial)
 
 
 def fetch(serial, method, url, headers=None, body=b""):
@@ -90,15 +98,14 @@ def fetch(serial, method, url, headers=None, body=b""):
     return Board(serial.device).run(script, 60, "fetch")
 
 
-def test_the_guard_lets_a_verified_peer_through(bench, cloud):
+def test_the_guard_lets_a_verified_peer_through(prober, cloud):
     _, token = cloud.register_recorder("REC-P1")
-    serial = bench("REC-P1")
-    assert fetch(serial, "GET", cloud.api_origin + "/health")[0] == 200
+    assert fetch(prober, "GET", cloud.api_origin + "/health")[0] == 200
     headers = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
     url = cloud.api_origin + "/v1/devices/me/heartbeat"
-    assert fetch(serial, "POST", url, headers, b'{"device_state":"idle"}')[0] == 200
+    assert fetch(prober, "POST", url, headers, b'{"device_state":"idle"}')[0] == 200
     headers["Authorization"] = "Bearer dtok_wrong"
-    assert fetch(serial, "POST", url, headers, b"{}")[0] == 401
+    assert fetch(prober, "POST", url, headers, b"{}")[0] == 401
 
 
 @pytest.mark.parametrize(
@@ -109,18 +116,16 @@ def test_the_guard_lets_a_verified_peer_through(bench, cloud):
         ("expired", "tls_dates"),
     ],
 )
-def test_the_guard_refuses_a_wrong_certificate_before_a_byte_leaves(bench, cloud, case, code):
-    serial = bench("REC-Q1")
+def test_the_guard_refuses_a_wrong_certificate_before_a_byte_leaves(prober, cloud, case, code):
     cloud.use_certificate("api", case)
     before = len(cloud.log.requests)
     headers = {"Authorization": "Bearer dtok_x"}
-    assert fetch(serial, "GET", cloud.api_origin + "/health", headers) == [code, "NeedsOperator"]
+    assert fetch(prober, "GET", cloud.api_origin + "/health", headers) == [code, "NeedsOperator"]
     assert len(cloud.log.requests) == before
 
 
-def test_without_the_guard_the_same_requests_would_have_gone(bench, cloud):
+def test_without_the_guard_the_same_requests_would_have_gone(prober, cloud):
     """The test above can fail: bare `requests` takes the rogue certificate."""
-    serial = bench("REC-R1")
     cloud.use_certificate("api", "other_ca")
     script = """
 import json, requests
@@ -135,37 +140,35 @@ requests.socket = S
 print("@field " + json.dumps({"answer": requests.get(%r).status_code}))
 """
     url = cloud.api_origin + "/health"
-    assert Board(serial.device).run(script % url, 60, "bare") == 200
+    assert Board(prober.device).run(script % url, 60, "bare") == 200
 
 
-def test_plain_http_is_refused(bench, cloud):
+def test_plain_http_is_refused(prober, cloud):
     url = cloud.api_origin.replace("https", "http") + "/health"
-    assert fetch(bench("REC-S1"), "GET", url) == ["config_refused", "NeedsOperator"]
+    assert fetch(prober, "GET", url) == ["config_refused", "NeedsOperator"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize("where", ["same", "other"])
-def test_no_redirect_is_followed(bench, cloud, status, where):
-    serial = bench("REC-T1")
+def test_no_redirect_is_followed(prober, cloud, status, where):
     url = cloud.api_origin + "/v1/devices/me/heartbeat"
     target = url if where == "same" else cloud.storage_origin + "/x"
     fault = cloud.faults.add(
         "heartbeat", "status", status=status, headers={"Location": target}, times=None
     )
     headers = {"Authorization": "Bearer dtok_x"}
-    assert fetch(serial, "POST", url, headers, b"{}") == ["portal", "Transient"]
+    assert fetch(prober, "POST", url, headers, b"{}") == ["portal", "Transient"]
     assert fault.hits == 1
 
 
-def test_what_is_read_is_bounded_and_a_cut_is_noticed(bench, cloud):
-    serial = bench("REC-U1")
+def test_what_is_read_is_bounded_and_a_cut_is_noticed(prober, cloud):
     url = cloud.api_origin + "/v1/devices/me/heartbeat"
     cloud.faults.add("heartbeat", "status", status=500, body=b"x" * 300_000)
-    assert fetch(serial, "POST", url, {}, b"{}") == ["bad_answer", "Transient"]
+    assert fetch(prober, "POST", url, {}, b"{}") == ["bad_answer", "Transient"]
     _, token = cloud.register_recorder("REC-U1")
     cloud.faults.add("heartbeat", "short_body")
     headers = {"Authorization": "Bearer " + token}
-    assert fetch(serial, "POST", url, headers, b"{}") in (
+    assert fetch(prober, "POST", url, headers, b"{}") in (
         ["connection_lost", "Transient"],
         ["bad_answer", "Transient"],
     )

@@ -19,7 +19,6 @@ from field_bench import (
 )
 
 from device.codec.wav import WavCodec
-from tools.cloud import Cloud
 from tools.cloud.client import loopback_client
 from tools.recorder import delivery
 from tools.recorder.collected import clips_in
@@ -27,22 +26,6 @@ from tools.recorder.commands.receipt import settle
 from tools.recorder.errors import BoardFault
 from tools.recorder.port import Board
 from tools.recorder.secret import Secret
-
-
-@pytest.fixture(scope="module")
-def running_cloud(tmp_path_factory):
-    with Cloud.start(tmp_path_factory.mktemp("cloud"), rate_limits=False) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(running_cloud):
-    yield running_cloud
-    running_cloud.reset()
-    with running_cloud.operator() as operator:
-        for recording in recordings(running_cloud):
-            operator.delete("/recordings/" + recording["id"])
-
 
 _serial_numbers = itertools.count(1)
 

@@ -132,6 +132,7 @@ def test_the_log_tells_of_the_boots_before_and_of_the_board_that_is_held(serial_
     texts = [(line["boot"], line["text"]) for line in said["lines"]]
     assert (1, "start device=REC-2 firmware=0.1.0 boot=1 cause=power_on") in texts
     assert any(line["level"] == "E" and "buton" in line["text"] for line in said["lines"])
+    assert texts[-1][1].startswith("stopped by Ctrl-C"), "and nothing before it was lost"
     # Given back to its work: the next boot writes on.
     with Line(serial.device) as line:
         assert line.ask({"do": "status"}, 20)["clock"]["boot"] > 1
@@ -173,7 +174,7 @@ def test_lines_for_a_person(text, offsets, shown):
 
 def test_offsets_come_from_the_clock_and_from_the_boots():
     status = {"clock": {"unix_s": 1_772_366_461, "uptime_s": 61, "boot": 4}}
-    assert logtext.offsets_of(status, {"3": 5, "junk": 1, "2": None}) == {
+    assert logtext.offsets_of(status, {"3": [5, 1, 0, 9], "junk": [1], "2": None}) == {
         3: 5,
         4: 1_772_366_400_000,
     }

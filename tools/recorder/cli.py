@@ -14,6 +14,8 @@ from tools.recorder.ui import Ui
 COMMANDS = (
     "list",
     "flash",
+    "provision",
+    "labels",
     "check",
     "doctor",
     "update",

@@ -51,8 +51,14 @@ def _level(text: str) -> tuple[str, str]:
 
 
 def offsets_of(status: dict | None = None, boots: dict | None = None) -> dict[int, int]:
-    """Unix minus uptime in ms, by boot: of a status document's clock, of `boots` of the state."""
-    found = {int(k): v for k, v in (boots or {}).items() if k.isdigit() and isinstance(v, int)}
+    """Unix minus uptime in ms, by boot: of a status document's clock, of `boots` of the state
+    (what device/link/clock.py keeps: a list a boot, the offset first).
+    """
+    found = {
+        int(boot): entry[0]
+        for boot, entry in (boots or {}).items()
+        if boot.isdigit() and isinstance(entry, list) and entry and isinstance(entry[0], int)
+    }
     clock = (status or {}).get("clock", {})
     if clock.get("unix_s") and isinstance(clock.get("boot"), int):
         found[clock["boot"]] = 1000 * (clock["unix_s"] - clock["uptime_s"])

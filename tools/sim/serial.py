@@ -134,8 +134,10 @@ class SerialBoard:
         except (OSError, ValueError):
             return None
 
-    def plug_in(self) -> None:
-        """Give power and a port. Raises BoardError without a unix port to run."""
+    def plug_in(self, runs_main: bool = True) -> None:
+        """Give power and a port. Raises BoardError without a unix port to run. runs_main: without,
+        it stops after boot.py, until the next reset.
+        """
         micropython = find_micropython()
         if micropython is None:
             raise BoardError("There is no micropython: set MICROPYTHON to a unix port.")
@@ -150,9 +152,14 @@ class SerialBoard:
         link = pathlib.Path(self.device)
         link.unlink(missing_ok=True)
         link.symlink_to(os.ttyname(port_slave))
-        self._spawn(runs_main=True, cause="power_on")
+        self._spawn(runs_main, cause="power_on")
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    @property
+    def is_at_prompt(self) -> bool:
+        """True once the REPL has answered since this start."""
+        return self._has_prompt
 
     def pull_cable(self) -> None:
         """Take port and power away, both at once, in the middle of whatever happens."""
