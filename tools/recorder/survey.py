@@ -183,14 +183,17 @@ def _survey_of(answer: dict, seen: list[dict]) -> Survey:
     )
 
 
-def find(named: str | None) -> tuple[Board, Survey]:
+def find(named: str | None, takes_hold: bool = True) -> tuple[Board, Survey]:
     """The one board meant, by serial number or port; the others go back to their work.
+
+    takes_hold: without it no line of the program there is run, where it hangs when it is loaded;
+    then the board must be named by its port.
 
     Raises NoDevice, Foreign, UsageError (several are there, and none was named).
     """
     if named and is_port(named):
         board = Board(named)
-        return board, survey(board)
+        return board, survey(board, takes_hold)
     found, faults = {}, []
     devices = [port["device"] for port in ports()]
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(8, len(devices)))) as pool:
