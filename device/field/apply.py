@@ -21,11 +21,11 @@ FOLDER = "incoming"
 PLAN = FOLDER + "/commit"
 
 
-def apply(_=None):
-    """Carry out the plan. Leaves the release first in sys.path: whatever boot.py was read before
-    the files changed, main.py meets the program that belongs to it.
+def apply(open_secrets):
+    """Carry out the plan. open_secrets(): the secrets port, called when the new files are live.
 
-    (boot.py of older firmware hands over its way to the secrets; the release has its own.)
+    Leaves the release first in sys.path: whatever boot.py was read before the files changed,
+    main.py meets the program that belongs to it.
     """
     with open(PLAN) as f:
         plan = json.load(f)
@@ -42,7 +42,7 @@ def apply(_=None):
     for path in plan["remove"]:
         _remove(path)
     if plan["secrets"]:
-        _make_live(_open_secrets())
+        _make_live(open_secrets())
     os.remove(PLAN)
     for name in os.listdir(FOLDER):
         _remove(FOLDER + "/" + name)
@@ -67,14 +67,6 @@ def _forget(package):
     for name in list(sys.modules):
         if name == package or name.startswith(package + "."):
             sys.modules.pop(name)
-
-
-def _open_secrets():
-    if sys.platform == "esp32":
-        from device.hal.esp32.board import open_secrets
-    else:
-        from device.hal.sim.board import open_secrets
-    return open_secrets()
 
 
 def _make_live(secrets):

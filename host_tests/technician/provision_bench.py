@@ -56,7 +56,10 @@ import os
 try:
     os.stat("incoming/commit")
     from incoming.apply import apply
-    apply(None)
+    def open_secrets():
+        from device.hal.sim.board import open_secrets
+        return open_secrets()
+    apply(open_secrets)
 except OSError:
     pass
 """

@@ -18,7 +18,7 @@ from provision_bench import ARCH, OLD_CONFIG, OLD_TOKEN, Bench, Images, filled, 
 from tools.cloud import Cloud
 from tools.cloud.client import LoopbackTransport
 from tools.image import tree
-from tools.recorder import minting
+from tools.recorder import minting, survey
 from tools.sim.board import SSID, WIFI_PASSWORD
 from tools.sim.build import ROOT
 
@@ -250,6 +250,23 @@ def test_another_program_is_refused_and_left_as_it_was(bench, person):
     board.pull_cable()
     assert live(board)[0] == tree.release_files(ARCH)
     assert board.read_image()["lamp.py"] == theirs["lamp.py"]
+
+
+def test_a_program_that_hangs_is_replaced(bench, person, monkeypatch):
+    """Its hold cannot be taken, as loading it never ends; --force runs no line of it."""
+    board = bench.board("old", "REC-M1", is_plugged=False)
+    image = board.read_image()
+    del image["a/device/field/entry.mpy"]
+    image["a/device/field/entry.py"] = b"while True:\n    pass\n"
+    board.image(None, image)
+    board.plug_in(runs_main=False)
+    monkeypatch.setattr(survey, "_LIMIT_S", 5)
+    code, said = person.run("provision", "--board", board.device)
+    assert code == 3 and "no answer" in said["error"], said
+    code, said = person.run("provision", "--board", board.device, "--force")
+    assert code == 0 and said["live"]["release"] == "b", said
+    board.pull_cable()
+    assert live(board)[0] == tree.release_files(ARCH)
 
 
 def test_a_full_flash_is_said_before_anything_is_written(bench, person):

@@ -62,10 +62,16 @@ print("@field " + json.dumps({"answer": _wrong}))
 # boot.py has ended the plan by now; an empty board had none that could.
 _LIVE = (
     """\
-import os
+import os, sys
+def _open_secrets():
+    if sys.platform == "esp32":
+        from device.hal.esp32.board import open_secrets
+    else:
+        from device.hal.sim.board import open_secrets
+    return open_secrets()
 if "incoming" in os.listdir() and "commit" in os.listdir("incoming"):
     from incoming.apply import apply
-    apply()
+    apply(_open_secrets)
 """
     + _CHECK
     + """\

@@ -297,8 +297,8 @@ class Board:
         if "OSError: 28" in said or "ENOSPC" in said:
             return ToolError(
                 f"{self.device}: the flash is full; {step!r} ended before it was done, and "
-                "nothing of it is live. Does it hold clips (`recorder pull`, `receipt`) or files of "
-                "others? Make room, then repeat the command."
+                "nothing of it is live. Does it hold clips (`recorder pull`, `receipt`) or files "
+                "of others? Make room, then repeat the command."
             )
         if "ImportError" in said and "device" in said:
             return Foreign(

@@ -28,10 +28,20 @@ _OURS = re.compile(
 )
 _LEAST_MICROPYTHON = (1, 27)
 
-# The watchdog of the ESP32 outlives the soft reset that began this session.
-_HOLD = """\
+# The watchdog of the ESP32 outlives the soft reset that began this session. _wind_up() leaves the
+# boards of others alone, and runs nothing of the program that is there.
+_WIND_UP = """\
 import os, sys
 _ours = [name for name in ("a", "b", "device") if name in os.listdir()]
+def _wind_up():
+    if _ours and sys.platform == "esp32":
+        import machine
+        machine.WDT(timeout=600000)
+"""
+
+_HOLD = (
+    _WIND_UP
+    + """\
 try:
     if not _ours:
         raise ImportError
@@ -42,16 +52,12 @@ try:
     from device.field.entry import hold
     hold(build())
 except Exception:
-    if _ours and sys.platform == "esp32":
-        import machine
-        try:
-            machine.WDT(timeout=600000)
-        except Exception:
-            pass
+    _wind_up()
 for _name in list(sys.modules):
     if _name.split(".")[0] == "device":
         sys.modules.pop(_name)
 """
+)
 
 _SURVEY = (
     HASH
@@ -152,7 +158,7 @@ def survey(board: Board, takes_hold: bool = True) -> Survey:
     """Ask a board what lies on it; begins with a soft reset. Raises NoDevice, Foreign."""
     for _ in range(_ATTEMPTS):
         seen: list[dict] = []
-        scripts = ([_HOLD] if takes_hold else []) + [_SURVEY % (_FOLDERS,)]
+        scripts = [_HOLD if takes_hold else _WIND_UP + "_wind_up()\n", _SURVEY % (_FOLDERS,)]
         answers = board.run_each(scripts, _LIMIT_S, "identify", on_progress=seen.append)
         if answers and answers[-1]["lines"] == len(seen):
             return _survey_of(answers[-1], seen)
@@ -184,14 +190,20 @@ def _survey_of(answer: dict, seen: list[dict]) -> Survey:
     )
 
 
-def find(named: str | None) -> tuple[Board, Survey]:
+def find(named: str | None, is_forced: bool = False) -> tuple[Board, Survey]:
     """The one board meant, by serial number or port; the others go back to their work.
 
-    Raises NoDevice, Foreign, UsageError (several are there, and none was named).
+    is_forced: a board, named by its port, whose program hangs when it is loaded is surveyed
+    without. Raises NoDevice, Foreign, UsageError (several are there, and none was named).
     """
     if named and is_port(named):
         board = Board(named)
-        return board, survey(board)
+        try:
+            return board, survey(board)
+        except NoDevice:
+            if not is_forced:
+                raise
+            return board, survey(board, takes_hold=False)
     found, faults = {}, []
     devices = [port["device"] for port in ports()]
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(8, len(devices)))) as pool:

@@ -41,7 +41,7 @@ def run(options, ui) -> int:
         options,
     )
     record = Record(options.record or RECORD, application.local_version())
-    board, found = find(options.board)
+    board, found = find(options.board, options.force)
     with OneBoard(ui, found.serial_number) as shown:
         provisioning = Provisioning(board, order, record, shown)
         if options.dry_run:
