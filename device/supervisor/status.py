@@ -45,6 +45,8 @@ def update_part(running_version):
             from device.update import note
         except (ImportError, SyntaxError, ValueError):
             return {"error": "rescue/ is broken"}  # it reads the boot record
+        except MemoryError:
+            return {"error": "low_memory"}  # the rest of the document is worth more
         part = note.as_dict(running_version)
         forget_module("device.update.note")
         forget_module("rescue.boot_record")
