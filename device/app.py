@@ -10,13 +10,14 @@ import random
 
 from device import codec as codecs
 from device.capture.ring import BlockRing
-from device.compat import const, forget_module
+from device.compat import const, file_size, forget_module
 from device.errors import NeedsOperator
 from device.log import LEVEL_NAMES, Log
 
 _WORK_BYTES = const(2304)  # the largest FLAC frame and the header behind it
 _PIECE_BYTES = const(4096)  # one TLS record; larger pieces only make asyncio copy the rest
 _READ_BYTES = const(512)
+_CARD_BUNDLE = "bota-recorder.bundle"  # as device/update/card.py calls it
 
 
 class Buffers:
@@ -64,6 +65,7 @@ def build(board, config_data):
     from device.config_kept import load_settings
     from device.store.slots import Slots
 
+    _look_for_update(board)
     kept = Slots("config1", board.storage.root + "/state/config")
     settings, faults, changes = load_settings(config_data, kept, board.limits)
     forget_module("device.config_kept")
@@ -103,6 +105,23 @@ def build(board, config_data):
     return supervisor
 
 
+def _look_for_update(board):
+    """Install what lies on the card, before anything records. Does not return if it did."""
+    try:
+        if file_size(board.storage.root + "/" + _CARD_BUNDLE) < 0:
+            return
+    except OSError:
+        return  # a medium that cannot be read is the store's affair
+    from device.update import card
+
+    if card.run(board):
+        board.system.reset()
+    for name in ("card", "install", "bundle", "signature", "note"):
+        forget_module("device.update." + name)
+    forget_module("rescue.boot_record")
+    forget_module("rescue.roots")
+
+
 def _join(board, settings, faults, buffers, boot, log, ring):
     from device.http.client import HttpClient
     from device.joints import Joints
@@ -112,6 +131,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     from device.power import resets
     from device.queue.backlog import Backlog
     from device.queue.waits import Waits
+    from device.store.in_hand import InHand
     from device.store.medium import Quota
     from device.store.recovery import Recovery
     from device.store.slots import Slots
@@ -119,7 +139,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     from device.supervisor.heartbeat import Heartbeat
     from device.supervisor.indicator import IndicatorTask
     from device.supervisor.people import People
-    from device.supervisor.status import Status, queue_part
+    from device.supervisor.status import Status, queue_part, update_part
     from device.supervisor.supervisor import Supervisor
     from device.transfer.cloud import Cloud
     from device.transfer.lane import Lane
@@ -137,6 +157,12 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         ring.uptime_ms = clock.uptime_ms
     store = ClipStore(board.storage, secrets)
     store.prepare()
+    if system.marked:
+        from device.store import deaths
+
+        deaths.blame(store, system.marked, log)
+        forget_module("device.store.deaths")
+    in_hand = InHand(system.mark)
     state_path = board.storage.root + "/state/"
     clock.attach(Slots(BOOTS, state_path + "boots"))
     clock.witness_rtc(system.reset_cause())
@@ -163,12 +189,13 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     )
     waits.attach(Slots("lane1", state_path + "lane"))
     waits.spread()
-    recovery = Recovery(store, buffers.work, log, joints.work_came)
+    recovery = Recovery(store, buffers.work, log, joints.work_came, in_hand.repairing)
     backlog = Backlog(store, joints.epoch, recovery.pend)
     makers = (store, cloud, clock, system.device_id, store_id(secrets, random_bits), log)
     strategy = strategy_of(makers, settings, joints)
+    clock_wait_s, mark = settings["clock.wait_s"], in_hand.sending
     joints.lane = lane = Lane(
-        store, backlog, waits, strategy, cloud, link, clock, settings["clock.wait_s"], log
+        store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log, mark
     )
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}
@@ -198,6 +225,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         "indicator": indicator.shown,
         "resets": joints.resets,
         "uploads": strategy.as_dict,
+        "update": update_part(system.firmware_version),
     }
     status = Status(system, secrets, board.battery, shown)
     people = People(board.button, board.console, recorder, lane, status, ring)

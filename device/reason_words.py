@@ -47,6 +47,7 @@ file_missing: nothing: the audio is gone
 record_unreadable: somebody looks at the record
 collected: its receipt comes over the cable, or somebody requeues it
 other_epoch: the recorder is bound to its former user again, or somebody decides
+kills_device: a release that survives it, and somebody requeues it
 """
 RECORDER = """
 idle: the button is pressed
@@ -63,4 +64,17 @@ microphone_blocked: the microphone hears again; is its opening covered?
 low_memory: memory is free again
 battery_low: the charger is put in
 dozing: it gets loud where the recorder is
+"""
+UPDATE = """
+no_key: a key of the maker is put on the board, over the cable
+bad_signature: somebody brings a bundle that the maker's key signed
+bad_bundle: the file is copied again, or made again
+bad_hash: the file is copied again; its bytes are not those that were signed
+wrong_arch: somebody brings the bundle for this chip
+too_old: somebody brings a newer bundle, or one that is signed for going back
+installed: nothing: this version runs already
+no_room: files are removed from the board's own flash
+on_trial: the program that is tried has proved itself, or was taken back
+storage_failed: the board's own flash can be written again
+low_memory: it is tried again at the next start
 """

@@ -17,11 +17,16 @@ LANE = (
 CLIP = (
     " refused gone_in_cloud conflict integrity_failure probably_uploaded too_short damaged "
     "file_missing record_unreadable collected other_epoch "
+    "kills_device "
 )
 RECORDER = (
     " idle recording armed off_schedule time_unknown storage_full storage_failed "
     "microphone_failed microphone_dead microphone_stuck microphone_blocked low_memory battery_low "
     "dozing "
+)
+UPDATE = (
+    " no_key bad_signature bad_bundle bad_hash wrong_arch too_old installed no_room on_trial "
+    "storage_failed low_memory "
 )
 
 
@@ -34,7 +39,11 @@ def ends_when(table, code):
     """What would end a wait with this code, in words."""
     from device import reason_words as words
 
-    text = words.LANE if table is LANE else words.CLIP if table is CLIP else words.RECORDER
+    texts = ((LANE, words.LANE), (CLIP, words.CLIP), (UPDATE, words.UPDATE))
+    text = words.RECORDER
+    for known, said in texts:
+        if table is known:
+            text = said
     forget_module("device.reason_words")
     start = text.index("\n" + code + ": ") + len(code) + 3
     return text[start : text.index("\n", start)]

@@ -26,7 +26,7 @@ import numpy as np
 
 from tools.cloud import Cloud
 from tools.cloud.client import loopback_client
-from tools.recorder import delivery
+from tools.recorder import delivery, minting
 from tools.recorder.cli import main
 from tools.recorder.line import Line
 from tools.recorder.port import Board
@@ -165,6 +165,57 @@ def tell(laptop: Laptop, folder: pathlib.Path, cloud) -> None:
         laptop.run("wipe", words, [*words, "--lose-clips"])
 
 
+def provision(laptop: Laptop, folder: pathlib.Path, cloud) -> None:
+    """One board, then a batch of three on a hub; the third has a token that was revoked."""
+    shown_as = laptop.shown_as
+    bench = folder / "bench"
+    bench.mkdir()
+    os.chdir(bench)
+    ca_pem = cloud.ca_pem
+    minting.open_client = lambda url, key: loopback_client(url + "/v1", ca_pem, key.reveal())
+    os.environ["RECORDER_API_KEY"] = cloud.operator_key
+    with cloud.operator() as operator:
+        user = operator.post("/end-users", json={"name": "somebody"}).json()["id"]
+    shown_as |= {user: "eu_k2", cloud.api_origin: "https://api.bota.dev"}
+    clock = f"ntp.bota.test:{cloud.ntp_address[1]}"
+    shown_as[clock] = "pool.ntp.org"
+    config = {"cloud": {"api_url": cloud.api_origin}, "clock": {"ntp_server": clock}}
+    (bench / "config.json").write_text(json.dumps(config))
+    (bench / "wifi.json").write_text(json.dumps([{"ssid": SSID, "password": WIFI_PASSWORD}]))
+    (bench / "old-token").write_text("dtok_revoked")
+    (bench / "devices.csv").write_text(
+        "board,label,config,wifi,token_from\n"
+        f"24C0FFEE0002,REC-0012,config.json,wifi.json,mint:{user}\n"
+        f"24C0FFEE0003,REC-0013,config.json,wifi.json,mint:{user}\n"
+        "24C0FFEE0004,REC-0014,config.json,wifi.json,file:old-token\n"
+    )
+    names = [f"24C0FFEE000{n}" for n in range(1, 5)]
+    boards = [SerialBoard(folder / name, name) for name in names]
+    for number, board in enumerate(boards):
+        board.equip(
+            hosts=cloud.hosts, root_der=cloud.ca_der, wifi={SSID: WIFI_PASSWORD}, system_kb=2048
+        )
+        shown_as[board.device] = f"/dev/ttyACM{number}"
+    with contextlib.ExitStack() as stack:
+        for board in boards:
+            stack.enter_context(board)
+        boards[0].plug_in()
+        os.environ["RECORDER_PORTS"] = boards[0].device
+        words = ["provision", "--config", "config.json", "--wifi", "wifi.json", "--label"]
+        words += ["REC-0011", "--token-from", f"mint:{user}"]
+        laptop.run("provision-plan", [*words, "--dry-run"])
+        laptop.run("provision", words)
+        laptop.run("provision-again", words)
+        boards[0].pull_cable()
+        for board in boards[1:]:
+            board.plug_in()
+        os.environ["RECORDER_PORTS"] = os.pathsep.join(board.device for board in boards[1:])
+        laptop.run("provision-batch", ["provision", "--batch", "devices.csv", "--jobs", "2"])
+        sheet = ["labels", "--record", "devices.record.jsonl", "-o", "labels.pdf"]
+        laptop.run("labels", sheet)
+    os.chdir(ROOT)
+
+
 def rewrite(page: pathlib.Path, outputs: dict[str, str]) -> None:
     """Raises KeyError for an output that no command has made."""
     text = page.read_text()
@@ -181,6 +232,7 @@ def run() -> int:
         folder = pathlib.Path(name)
         with Cloud.start(folder / "cloud", rate_limits=False) as cloud:
             tell(laptop, folder, cloud)
+            provision(laptop, folder, cloud)
     for page in _PAGES:
         rewrite(page, laptop.outputs)
     return 0

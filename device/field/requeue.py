@@ -2,6 +2,7 @@
 
     had                               goes back to
     collected over the cable          the state it was collected in
+    died with in hand                 the state it had
     no frozen create body             closed       everything from the start
     body, no recording id             creating     the same bytes under the same key
     recording id, no stored hash      created      the same recording, a fresh URL
@@ -37,7 +38,7 @@ from device.store.clip import (
 _BODY_MAX_BYTES = 2048
 _WORK_BYTES = 2304
 _NEVER = ("too_short", "file_missing")
-_DROPPED = ("why", "said", "was", "late")
+_DROPPED = ("why", "said", "was", "late", "deaths")
 _DROPPED_TOO = ("rid", "sha", "body", "md5", "parts")
 
 
@@ -114,7 +115,7 @@ def _as_whole(clip):
 
 def _step(store, clip, why, args):
     record = clip.record
-    if why == "collected":
+    if why in ("collected", "kills_device"):
         return record.get("was", CLOSED)
     if why == "gone_in_cloud":
         if not args.get("new_recording"):

@@ -6,6 +6,7 @@ Parts are run by name (args["parts"]), in order; each is bounded and leaves noth
     battery      level, charging
     indicator    shows args["code"]; a person looks
     button       waits args["wait_s"] for a press
+    roots        name and end of each trusted root of TLS
     network      each Wi-Fi and the modem, names, clock, TLS, the token (field/network.py)
     trial        two seconds of a tone go the whole way, as a clip of their own (same file)
 """
@@ -16,6 +17,7 @@ import math
 import os
 
 from device.compat import WAIT_ERRORS, sleep_ms, sync_file, ticks_diff, ticks_ms, wait_for_ms
+from device.dates import iso8601
 from device.errors import DeviceError
 from device.field.entry import progress
 from device.field.opened import settings_in_force
@@ -24,6 +26,7 @@ _BLOCK_FRAMES = 512
 _HEAR_MS = 2_000
 _CARD_BLOCKS = 64
 _CARD_BLOCK_BYTES = 4096
+_ROOT_DAYS = 365  # so long before its end a root is to be replaced
 
 
 def run(board, args):
@@ -169,6 +172,22 @@ def _button(board, settings, args):
         progress(test="button", ok=False, code="not_pressed")
 
 
+def _roots(board, settings, args):
+    from device.update import certificate
+
+    now_unix_s = max(board.clock.rtc_unix_s() or 0, board.clock.build_unix_s)
+    count = 0
+    for der in board.trusted_roots():
+        count += 1
+        name, ends_unix_s = certificate.read(der)
+        left_days = (ends_unix_s - now_unix_s) // 86400
+        code = "root_ended" if left_days < 0 else "root_ends" if left_days < _ROOT_DAYS else ""
+        ends = iso8601(ends_unix_s * 1000)[:10]
+        progress(test="roots", ok=not code, code=code, name=name, ends=ends)
+    if not count:
+        progress(test="roots", ok=False, code="no_roots")
+
+
 def _network(board, settings, args):
     from device.field.network import test_network
 
@@ -187,6 +206,7 @@ _PARTS = {
     "battery": _battery,
     "indicator": _indicator,
     "button": _button,
+    "roots": _roots,
     "network": _network,
     "trial": _trial,
 }

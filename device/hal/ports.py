@@ -2,7 +2,8 @@
 
 A board's `build(...)` returns one `Board` with these attributes, `limits`: a dict of setting
 -> the highest number that the board has the memory for ("activity.pre_roll_s"), and `faults`: what
-is wrong with the description of the board, as sentences. Everything above
+is wrong with the description of the board, as sentences; and `trusted_roots()`: the roots of TLS
+in force, each as DER, one after the other. Everything above
 hal/ gets its ports through constructors. All waits are bounded by the caller (compat.wait_for_ms,
 http.limits) unless a port says otherwise. Errors are translated inside the port to device.errors.
 """
@@ -103,7 +104,11 @@ class Watchdog:
 class System:
     """device_id     text that is unique to the board.
     reset_cause()    "power_on", "reset", "watchdog", "brown_out", "deep_sleep" or "unknown".
-    reset(reason)    does not return. reason: a short ASCII text for the next start, or "".
+    mark(text)       kept through a reset, not through a loss of power, and costs no wear: the
+                     numbers of the clips in hand, or a word that says the reset is no crash.
+    marked           what was marked when the start before ended; "" if nothing was.
+    reset(reason)    does not return. reason: a short ASCII text, marked for the next start; "":
+                     what is marked already stays.
     reset_reason()   what reset() was told before this start; "" after every other ending.
     log_sink(text)   one line to the serial console.
     log_folder       where the log is kept: on the chip's own flash, so that it also tells of

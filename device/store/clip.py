@@ -25,7 +25,8 @@ Fields of the record (terse names: a record of 512 bytes costs no erase on littl
     sha      SHA-256 of the bytes that left (as many as the file holds)
     tries    the clip's own failures            why      reason it was set aside
     late     1: complete was refused once  said     what the cloud said (status and code)
-    was      state before it was collected over the cable (parked, why "collected")
+    was      state before it was collected over the cable (parked, why "collected") or killed
+    deaths   how often the program died with it in hand (deaths.py)
     via      how it goes: "chunks" (docs/uploads.md); "whole" or absent: as one file
     orid     recording that was given up for a new one (docs/uploads.md)
     md5      MD5 of the bytes that went as chunks, as finalize states it

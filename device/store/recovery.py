@@ -21,6 +21,7 @@ from device.compat import (
 from device.errors import DeviceError
 from device.store import paths
 from device.store.clip import OPEN
+from device.store.in_hand import unmarked
 
 _REPAIR = "device.store.repair"
 _LOOK_BACK = const(8)
@@ -32,14 +33,15 @@ _AGAIN_CAP_MS = const(3_600_000)  # how rarely a clip is tried again that the me
 
 class Recovery:
     """store: ClipStore; work: a memoryview lent for reading; notify(): called when a clip is
-    ready.
+    ready; mark(number): told which one is in hand (in_hand.py).
     """
 
-    def __init__(self, store, work, log, notify):
+    def __init__(self, store, work, log, notify, mark=unmarked):
         self._store = store
         self._work = work
         self._log = log
         self._notify = notify
+        self._mark = mark
         self._end = store.highest
         self._pended = []
         self._given_up = []  # nothing but somebody's look will help
@@ -108,6 +110,7 @@ class Recovery:
 
         if clip.number == self._store.open_number:
             return
+        self._mark(clip.number)
         try:
             # A record that could not be read before is not torn for that: it is read again.
             if clip.record is None and clip.load() and clip.state != OPEN:
@@ -122,6 +125,10 @@ class Recovery:
             self._give_up(self._refused, clip, str(e))
         except ValueError as e:
             self._give_up(self._given_up, clip, str(e))
+        except asyncio.CancelledError:
+            self._mark(0)  # another task failed
+            raise
+        self._mark(0)
 
     def _give_up(self, those, clip, why):
         self._log.error("clip cannot be repaired clip=%d %s", clip.number, why)

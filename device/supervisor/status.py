@@ -4,7 +4,7 @@ It is the answer of the `status` command, and what heartbeat, indicator and tool
 comes from the owner of that state; plain values only, never a secret or a URL.
 """
 
-from device.compat import mem_free_bytes
+from device.compat import forget_module, mem_free_bytes
 
 VERSION = 1
 
@@ -35,6 +35,24 @@ class Status:
             part = self._parts[name]
             document[name] = part() if callable(part) else part
         return document
+
+
+def update_part(running_version):
+    """What became of the last update, as a function; read anew and let go of each time."""
+
+    def as_dict():
+        try:
+            from device.update import note
+        except (ImportError, SyntaxError, ValueError):
+            return {"error": "rescue/ is broken"}  # it reads the boot record
+        except MemoryError:
+            return {"error": "low_memory"}  # the rest of the document is worth more
+        part = note.as_dict(running_version)
+        forget_module("device.update.note")
+        forget_module("rescue.boot_record")
+        return part
+
+    return as_dict
 
 
 def queue_part(lane, backlog, recovery, http):

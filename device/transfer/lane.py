@@ -18,6 +18,7 @@ from device.compat import WAIT_ERRORS, const, wait_for_ms
 from device.errors import NeedsOperator, Permanent, Transient
 from device.reasons import CLIP, LANE, Reason, is_reason
 from device.store.clip import DONE, OPEN, PARKED, QUARANTINED
+from device.store.in_hand import unmarked
 
 _PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
@@ -31,10 +32,13 @@ _LINK_CODES = ("link_down", "dns_failed", "connect_failed", "connection_lost", "
 
 class Lane:
     """backlog, waits: queue/; strategy: WholeFile, or Strategies where chunks are allowed; link:
-    link.link.Link; settings: upload.*
+    link.link.Link; settings: upload.*; mark(number): told which clip is in hand
+    (store/in_hand.py).
     """
 
-    def __init__(self, store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log):
+    def __init__(
+        self, store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log, mark=unmarked
+    ):
         self._store = store
         self._backlog = backlog
         self._waits = waits
@@ -44,6 +48,7 @@ class Lane:
         self._clock = clock
         self._clock_wait_ms = clock_wait_s * 1000
         self._log = log
+        self._mark = mark
         self._work = asyncio.Event()
         self._pending_number = 0
         self.live = strategy.live  # where the clip that is being recorded goes too, else None
@@ -124,6 +129,7 @@ class Lane:
             return
         self._set_reason("sending", "clip=%d" % clip.number)
         self.in_hand = clip.number
+        self._mark(clip.number)
         try:
             if clip.state != DONE:
                 await self._strategy.advance(clip, alive)
@@ -141,9 +147,13 @@ class Lane:
             self._failed(clip, e)
         except MemoryError:
             self._failed(clip, Transient("low_memory"))
+        except asyncio.CancelledError:
+            self._mark(0)  # another task failed
+            raise
         finally:
             self.in_hand = 0
             gc.collect()
+        self._mark(0)
 
     def _not_now(self):
         """(reason, ms until it is looked at again or 0), or (None, 0) if a clip may go."""

@@ -28,7 +28,7 @@ class SimHal:
         return flash.FlashStorage(str(folder), 1024)
 
     def net(self, servers, is_up=lambda: True):
-        return net.Net(servers.names, servers.root_der, is_up)
+        return net.Net(servers.names, [servers.root_der], is_up)
 
     def secrets(self, folder):
         return secrets.Secrets(str(folder / "secrets.json"))

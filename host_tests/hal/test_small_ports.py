@@ -377,7 +377,7 @@ class Serial:
 
 
 def commands(chip, monkeypatch, data):
-    from device.hal.esp32 import console
+    from device.hal import console
 
     serial = Serial(data)
     monkeypatch.setattr(sys, "stdin", serial)
@@ -404,7 +404,7 @@ def test_commands_between_rubbish(chip, monkeypatch):
 
 
 def test_answers_are_lines_of_json(chip, monkeypatch, capsys):
-    from device.hal.esp32.console import Console
+    from device.hal.console import Console
 
     commands(chip, monkeypatch, b"")
     Console().reply({"do": "status", "id": 7}, {"a": [1, "é"]})
@@ -504,13 +504,3 @@ def test_newlibs_number_for_connected_is_known():
     finally:
         sockets.wait_writable = kept
     assert sock.calls == 2
-
-
-def test_roots_are_read_from_their_folder(tmp_path):
-    from device.hal.esp32.net import read_roots
-
-    (tmp_path / "b.der").write_bytes(b"two")
-    (tmp_path / "a.der").write_bytes(b"one")
-    (tmp_path / "notes.txt").write_text("no")
-    assert read_roots(str(tmp_path)) == [b"one", b"two"]
-    assert read_roots(str(tmp_path / "none")) == []

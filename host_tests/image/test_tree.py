@@ -20,6 +20,7 @@ def clone(target, mtime_s):
     """What a checkout has, with another date and, in its folders, another order."""
     paths = [ROOT / "boot.py", ROOT / "main.py"]
     paths += [*(ROOT / "device").rglob("*.py"), *(ROOT / "rescue").rglob("*.py")]
+    paths += [path for path in (ROOT / "trust").rglob("*") if path.is_file()]
     for path in sorted(paths, reverse=True):
         copy = target / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +71,8 @@ def test_no_module_is_there_twice_and_no_other_platforms_hal(arch):
 def test_every_module_of_the_source_is_in_the_release_of_some_board():
     carried = set(tree.release_files("x64")) | set(tree.release_files("xtensawin"))
     sources = {path.relative_to(ROOT) for path in (ROOT / "device").rglob("*.py")}
-    assert carried == {path.with_suffix(".mpy").as_posix() for path in sources}
+    trust = {"trust/keys", "trust/roots"}
+    assert carried == trust | {path.with_suffix(".mpy").as_posix() for path in sources}
     rescue = {path.relative_to(ROOT) for path in (ROOT / "rescue").rglob("*.py")}
     expected = {path.with_suffix(".mpy").as_posix() for path in rescue} | {"boot.py", "main.py"}
     assert set(tree.root_files("xtensawin")) == expected
@@ -107,7 +109,8 @@ def test_a_fresh_board_runs_the_release_that_its_record_names(tmp_path, release)
     for path, sha256, size in listed["files"]:
         data = files[f"{release}/{path}"]
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (sha256, size)
-    assert len(listed["files"]) == sum(name.startswith(f"{release}/device/") for name in files)
+    in_release = {name for name in files if name.startswith(release + "/")}
+    assert len(listed["files"]) == len(in_release - {f"{release}/release.json"})
     assert files["config.json"] == b"{}"
 
 

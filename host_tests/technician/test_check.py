@@ -186,8 +186,8 @@ def test_a_good_board_is_good(bench, cloud, capsys, monkeypatch):
     code, tests, said = checked(Person(capsys, monkeypatch), serial, "--tone", "1000")
     assert code == 0, said
     assert set(tests) == {
-        "microphone", "storage", "battery", "modem", "wifi", "dns", "clock", "tls", "heartbeat",
-        "second_opinion", "indicator", "button"
+        "microphone", "storage", "battery", "roots", "modem", "wifi", "dns", "clock", "tls",
+        "heartbeat", "second_opinion", "indicator", "button"
     }  # fmt: skip
     asks = {name for name, test in tests.items() if test["ok"] is None}
     assert asks == {"modem", "indicator", "button"}, "what was not tested is said"

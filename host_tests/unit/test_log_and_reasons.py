@@ -22,8 +22,8 @@ from device.reasons import Reason, ends_when, is_reason
 from device.supervisor import indicator
 
 DEVICE = pathlib.Path(__file__).parents[2] / "device"
-LANE, CLIP, RECORDER = (
-    fakes.codes(table) for table in (reasons.LANE, reasons.CLIP, reasons.RECORDER)
+LANE, CLIP, RECORDER, UPDATE = (
+    fakes.codes(table) for table in (reasons.LANE, reasons.CLIP, reasons.RECORDER, reasons.UPDATE)
 )
 KINDS = ("Transient", "UrlRefused", "SetUpFault", "Permanent", "NeedsOperator", "Fatal")
 
@@ -112,11 +112,11 @@ def test_a_code_of_no_table_is_refused_and_the_old_one_stands():
 
 
 def test_every_code_is_a_short_word_and_says_what_would_end_it():
-    for table in (LANE, CLIP, RECORDER):
+    for table in (LANE, CLIP, RECORDER, UPDATE):
         for code, words in table.items():
             assert code.replace("_", "").isalpha() and code.islower() and len(code) <= 24
             assert 10 < len(words) < 80
-    for name in ("LANE", "CLIP", "RECORDER"):
+    for name in ("LANE", "CLIP", "RECORDER", "UPDATE"):
         table = getattr(reasons, name)
         lines = getattr(reason_words, name).strip().split("\n")
         assert [line.split(": ")[0] for line in lines] == table.split(), "the same in both files"
@@ -149,13 +149,15 @@ def constants(node):
 
 def test_every_code_that_is_raised_is_in_a_table():
     found = {}
-    for place, name, node in calls(KINDS + ("DeviceError",)):
+    for place, name, node in calls(KINDS + ("BundleRefused", "DeviceError")):
         for code in constants(node.args[0]):
             found.setdefault((name, code), place)
     assert len(found) > 20
     for (name, code), place in found.items():
         if name == "Permanent":
             assert code in CLIP, place
+        elif name == "BundleRefused":
+            assert code in UPDATE, place
         elif name in ("Transient", "UrlRefused", "SetUpFault", "NeedsOperator"):
             assert code in LANE, place
         elif not place.startswith("field/"):  # a session's answers are for the laptop, not waits

@@ -12,6 +12,7 @@ import pathlib
 
 from device.hal.esp32.boards import BOARDS
 from rescue import boot_record
+from tools.bundle.roots import trust_files
 from tools.sim.build import (
     HOST_ARCH,
     PACKAGES,
@@ -40,14 +41,15 @@ def arch_of_board(board: str) -> str:
 
 
 def release_files(arch: str, board: str | None = None, root: pathlib.Path = ROOT) -> Tree:
-    """The program: path inside the release's folder ("device/app.mpy", …) -> bytes. The HAL of
-    other platforms is left out. Raises BuildError if it does not compile or is not for the board.
+    """The program, and whom it trusts: path inside the release's folder ("device/app.mpy", …)
+    -> bytes. The HAL of other platforms is left out. Raises BuildError if it does not compile or
+    is not for the board.
     """
     if board is not None and arch_of_board(board) != arch:
         raise BuildError(f"{board} takes native code of {arch_of_board(board)}, not of {arch}.")
     foreign = "device/hal/esp32/" if arch == HOST_ARCH else "device/hal/sim/"
     compiled = _compiled(arch, root)
-    return {
+    return trust_files(root) | {
         name: data
         for name, data in compiled.items()
         if name.startswith("device/") and not name.startswith(foreign)

@@ -14,8 +14,11 @@ from tools.recorder.ui import Ui
 COMMANDS = (
     "list",
     "flash",
+    "provision",
+    "labels",
     "check",
     "doctor",
+    "update",
     "logs",
     "console",
     "requeue",

@@ -30,6 +30,7 @@ import time
 from tools.recorder import line as serial_line
 from tools.recorder.errors import BoardFault, Foreign, NoDevice, NotVerified, ToolError
 from tools.recorder.manners import busy_message
+from tools.recorder.scripts import HASH, FileSteps
 from tools.recorder.secret import mask, revealed, secrets_in
 
 FRAME = "@field "
@@ -47,36 +48,19 @@ from device.field.entry import serve
 serve(build, %r, __import__("json").loads(%r))
 """
 
-# Makes the folders of what will be copied.
-_FOLDERS = """\
-import os
-for path in %r:
-    try:
-        os.mkdir(path)
-    except OSError as e:
-        if e.errno != 17:
-            raise
-"""
-
 # Hashes what was copied beside its final name, and only if all is right gives it that name.
-_SETTLE = """\
-import os, hashlib, binascii, json
-wrong = []
-for path, digest in %r:
-    h = hashlib.sha256()
-    with open(path + ".new", "rb") as f:
-        while True:
-            piece = f.read(1024)
-            if not piece:
-                break
-            h.update(piece)
-    if binascii.hexlify(h.digest()).decode() != digest:
-        wrong.append(path)
-if not wrong:
-    for path, _ in %r:
+_SETTLE = (
+    HASH
+    + """\
+import json, os
+_wanted = %r
+_wrong = [path for path, digest in _wanted if _hash(path + ".new") != digest]
+if not _wrong:
+    for path, _ in _wanted:
         os.rename(path + ".new", path)
-print("@field " + json.dumps({"answer": wrong}))
+print("@field " + json.dumps({"answer": _wrong}))
 """
+)
 
 _GET = """\
 import hashlib, binascii, json
@@ -92,24 +76,13 @@ with open(%r, "rb") as f:
 print("@field " + json.dumps({"answer": binascii.hexlify(h.digest()).decode()}))
 """
 
-_SHA256 = """\
-import hashlib, binascii, json
-found = {}
-for path in %r:
-    h = hashlib.sha256()
-    try:
-        with open(path, "rb") as f:
-            while True:
-                piece = f.read(1024)
-                if not piece:
-                    break
-                h.update(piece)
-    except OSError:
-        found[path] = None
-        continue
-    found[path] = binascii.hexlify(h.digest()).decode()
-print("@field " + json.dumps({"answer": found}))
+_SHA256 = (
+    HASH
+    + """\
+import json
+print("@field " + json.dumps({"answer": {path: _hash(path) for path in %r}}))
 """
+)
 
 
 class Board:
@@ -118,6 +91,7 @@ class Board:
     def __init__(self, device: str):
         self.device = device
         self.on_step = lambda name: None  # told before each use of the cable (progress, tests)
+        self._said = ""  # by the board in the last session, secrets masked
         self._has_prompt = False  # our session holds it: nothing of its own runs
 
     # Sessions ------------------------------------------------------------------------------
@@ -161,31 +135,54 @@ class Board:
 
         For boards that have no application yet. resume: without the soft reset before.
         """
-        with _private_file(script.encode()) as path:
-            answers: list[dict] = []
-
-            def line_came(line: str) -> None:
-                message = _framed(line)
-                if message is None:
-                    return
-                if "progress" in message and on_progress is not None:
-                    on_progress(message["progress"])
-                elif "progress" not in message:
-                    answers.append(message)
-
-            said = self._mpremote(
-                ["run", str(path)], timeout_s, step, resume, list(secrets), line_came
-            )
+        answers = self.run_each([script], timeout_s, step, secrets, on_progress, resume)
         if not answers:
-            raise Foreign(
-                f"{self.device}: the board gave no answer to {step!r}; it said: "
-                f"{mask(said, list(secrets)).strip()[-300:] or 'nothing'}. "
-                "Is this application on it? `recorder provision` installs it."
+            raise self._no_answer(step)
+        return answers[-1]
+
+    def run_each(
+        self,
+        scripts: list[str],
+        timeout_s: float,
+        step: str,
+        secrets: list[str] | tuple = (),
+        on_progress: collections.abc.Callable[[dict], None] | None = None,
+        resume: bool = False,
+    ) -> list:
+        """Run scripts one after another in one session, names kept from one to the next; the
+        first that raises ends it. Returns the framed answers of all, as far as they gave one.
+        """
+        answers: list[dict] = []
+
+        def line_came(line: str) -> None:
+            message = _framed(line)
+            if message is None:
+                return
+            if "progress" not in message:
+                answers.append(message)
+            elif on_progress is not None:
+                on_progress(message["progress"])
+
+        with contextlib.ExitStack() as stack:
+            commands: list[str] = []
+            for script in scripts:
+                path = stack.enter_context(_private_file(script.encode()))
+                commands += (["+"] if commands else []) + ["run", str(path)]
+            self._said = self._mpremote(
+                commands, timeout_s, step, resume, list(secrets), line_came
             )
-        if "error" in answers[-1]:
-            error = answers[-1]["error"]
-            raise BoardFault(error["code"], mask(error["detail"], list(secrets)))
-        return answers[-1]["answer"]
+        for answer in answers:
+            if "error" in answer:
+                error = answer["error"]
+                raise BoardFault(error["code"], mask(error["detail"], list(secrets)))
+        return [answer["answer"] for answer in answers]
+
+    def _no_answer(self, step: str) -> Foreign:
+        return Foreign(
+            f"{self.device}: the board gave no answer to {step!r}; it said: "
+            f"{self._said.strip()[-300:] or 'nothing'}. "
+            "Is this application on it? `recorder provision` installs it."
+        )
 
     # Files ---------------------------------------------------------------------------------
 
@@ -217,27 +214,17 @@ class Board:
         size = sum(map(len, files.values()))
         limit_s = timeout_s or START_LIMIT_S + 2 * len(files) + size / COPY_BYTES_PER_S
         wanted = [(path, hashlib.sha256(data).hexdigest()) for path, data in files.items()]
-        with tempfile.TemporaryDirectory() as name:
-            folder = pathlib.Path(name)
-            (folder / "folders").write_text(_FOLDERS % (_parents(files),))
-            (folder / "settle").write_text(_SETTLE % (wanted, wanted))
-            commands = ["run", str(folder / "folders")]
-            for index, (path, data) in enumerate(files.items()):
-                (folder / str(index)).write_bytes(data)
-                commands += ["+", "fs", "cp", str(folder / str(index)), f":{path}.new"]
-            commands += ["+", "run", str(folder / "settle")]
-            answers = []
-            self._mpremote(
-                commands,
-                limit_s,
-                "put",
-                resume=True,
-                line_came=lambda s: answers.append(_framed(s)),
-            )
-        wrong = next((a["answer"] for a in answers if a), None)
-        if wrong != []:
+        steps = FileSteps()
+        for parent in parents(files):
+            steps.folder(parent)
+        for path, data in files.items():
+            steps.write(path + ".new", data)
+        scripts = [*steps.scripts(), _SETTLE % (wanted,)]
+        answers = self.run_each(scripts, limit_s, "put", resume=True)
+        if answers != [[]]:
+            wrong = answers[-1] if answers else files
             raise NotVerified(
-                f"{self.device}: {', '.join(wrong or files)} did not arrive whole; nothing was "
+                f"{self.device}: {', '.join(wrong)} did not arrive whole; nothing was "
                 "changed. Try again; if it comes back, try another cable or port."
             )
 
@@ -306,6 +293,12 @@ class Board:
             return NoDevice(
                 f"{self.device}: the board went away during {step!r}. Plug it in again and repeat "
                 "the command: it goes on where it stopped."
+            )
+        if "OSError: 28" in said or "ENOSPC" in said:
+            return ToolError(
+                f"{self.device}: the flash is full; {step!r} ended before it was done, and "
+                "nothing of it is live. Does it hold clips (`recorder pull`, `receipt`) or files "
+                "of others? Make room, then repeat the command."
             )
         if "ImportError" in said and "device" in said:
             return Foreign(
@@ -376,7 +369,7 @@ def _framed(line: str) -> dict | None:
     return message if isinstance(message, dict) else None
 
 
-def _parents(files: collections.abc.Iterable[str]) -> list[str]:
+def parents(files: collections.abc.Iterable[str]) -> list[str]:
     """Every folder above files, outermost first."""
     found = {str(parent) for path in files for parent in pathlib.PurePosixPath(path).parents}
     return sorted(found - {"/", "."}, key=lambda path: (path.count("/"), path))

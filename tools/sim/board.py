@@ -6,8 +6,10 @@ board.json (read by device/hal/sim/board.py):
     speed   times real time, 0: as fast as it is taken      control   [address, port] of our end
     limits  setting -> highest number                       driver_ms  what its buffers hold
     rtc     "host" or "unset"                               cause     reset cause of this start
+    haste   how many times faster the rescue program's hours pass (absent: 1)
     battery_pct  what its cell holds, null: on the mains
-Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log.
+Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log,
+rtc_memory, registers/ (the watchdog and its feeds until the supervisor has its own).
 """
 
 import json
@@ -44,6 +46,20 @@ def find_micropython() -> str | None:
     return shutil.which("micropython", path=str(pathlib.Path(sys.executable).parent))
 
 
+def is_starved(registers: pathlib.Path) -> bool:
+    """True if the watchdog of these registers runs and was not fed in time."""
+    times = []
+    limit_ms = None
+    for name in ("watchdog", "fed"):
+        try:
+            times.append((registers / name).stat().st_mtime)
+            if name == "watchdog":
+                limit_ms = json.loads((registers / name).read_text())["limit_ms"]
+        except (OSError, ValueError):
+            continue  # it does not run, or is being written
+    return limit_ms is not None and time.time() - max(times) > limit_ms / 1000
+
+
 class VirtualBoard:
     """folder: the board's own, kept over power cuts. engine: "micropython" or "cpython"."""
 
@@ -74,6 +90,7 @@ class VirtualBoard:
         rtc: str = "unset",
         driver_ms: int = 500,
         battery_pct: int | None = None,
+        haste: int = 1,
     ) -> None:
         """Write everything the board carries. May be called again between starts."""
         self._spec = {
@@ -88,6 +105,7 @@ class VirtualBoard:
             "rtc": rtc,
             "driver_ms": driver_ms,
             "battery_pct": battery_pct,
+            "haste": haste,
             # A pre-roll of a second takes 25 KiB (FLAC, 16 kHz).
             "limits": {"activity.pre_roll_s": 10 if self.has_room() else 1},
         }
@@ -120,6 +138,8 @@ class VirtualBoard:
         """Switch the power on."""
         self.write_spec(cause=cause)
         self.control.forget_feeds()
+        for register in (self.folder / "registers").glob("*"):
+            register.unlink()
         self._process = subprocess.Popen(
             self.command_line(),
             cwd=self.folder,
@@ -198,12 +218,20 @@ class VirtualBoard:
             process = self._process
             code = process.poll()
             if code is None:
-                if self.control.is_starved():
+                if self._is_starved():
                     process.kill()
                     process.wait()
                     self._restart("watchdog")
             elif self._power.is_set() and process is self._process:
                 self._restart("reset" if code == RESET_EXIT_CODE else f"exit code {code}")
+
+    def _is_starved(self) -> bool:
+        """True if the watchdog runs and was not fed in time: by the supervisor over the control
+        channel, before it and in the rescue program by registers (rescue/sim_chip.py).
+        """
+        if self.control.has_watchdog():
+            return self.control.is_starved()
+        return is_starved(self.folder / "registers")
 
     def _restart(self, cause: str) -> None:
         if not self._power.is_set():

@@ -25,7 +25,7 @@ import tty
 import trustme
 
 from tools.image import littlefs_image
-from tools.sim.board import RESET_EXIT_CODE, BoardError, find_micropython
+from tools.sim.board import RESET_EXIT_CODE, BoardError, find_micropython, is_starved
 
 START = pathlib.Path(__file__).with_name("serial_start.py")
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
@@ -134,8 +134,10 @@ class SerialBoard:
         except (OSError, ValueError):
             return None
 
-    def plug_in(self) -> None:
-        """Give power and a port. Raises BoardError without a unix port to run."""
+    def plug_in(self, runs_main: bool = True) -> None:
+        """Give power and a port. Raises BoardError without a unix port to run. runs_main: without,
+        it stops after boot.py, until the next reset.
+        """
         micropython = find_micropython()
         if micropython is None:
             raise BoardError("There is no micropython: set MICROPYTHON to a unix port.")
@@ -150,9 +152,14 @@ class SerialBoard:
         link = pathlib.Path(self.device)
         link.unlink(missing_ok=True)
         link.symlink_to(os.ttyname(port_slave))
-        self._spawn(runs_main=True)
+        self._spawn(runs_main, cause="power_on")
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    @property
+    def is_at_prompt(self) -> bool:
+        """True once the REPL has answered since this start."""
+        return self._has_prompt
 
     def pull_cable(self) -> None:
         """Take port and power away, both at once, in the middle of whatever happens."""
@@ -175,7 +182,7 @@ class SerialBoard:
             self._held_open = []
             pathlib.Path(self.device).unlink(missing_ok=True)
 
-    def _spawn(self, runs_main: bool) -> None:
+    def _spawn(self, runs_main: bool, cause: str) -> None:
         (self.hardware / "started").unlink(missing_ok=True)
         console, slave = pty.openpty()
         tty.setraw(slave)
@@ -186,6 +193,7 @@ class SerialBoard:
             "RECORDER_HARDWARE": "/hardware",
             "RECORDER_HARDWARE_HOST": str(self.hardware.resolve()),
             "RECORDER_UNIQUE_ID": self.serial_number,
+            "RECORDER_CAUSE": cause,
             "RECORDER_RUNS_MAIN": "1" if runs_main else "0",
         }
         self._child = subprocess.Popen(
@@ -282,8 +290,9 @@ class SerialBoard:
         code = self._child.wait()
         os.close(self._console)
         is_soft = code == 0
+        is_reset = code in (RESET_EXIT_CODE, -signal.SIGTERM)
+        is_watchdog = code == -signal.SIGKILL
         if not is_soft:
-            is_reset = code in (RESET_EXIT_CODE, -signal.SIGTERM)
             self.resets.append("reset" if is_reset else f"exit code {code}")
         was_raw = self._is_raw and is_soft
         if is_soft:
@@ -291,7 +300,7 @@ class SerialBoard:
         else:
             (self.hardware / "registers" / "watchdog").unlink(missing_ok=True)
         # Only a soft reset out of the raw REPL leaves main.py out.
-        self._spawn(runs_main=not was_raw)
+        self._spawn(runs_main=not was_raw, cause="watchdog" if is_watchdog else "reset")
         if was_raw:
             said = self._read_until(b">>> ")
             self._write(self._port, said[: max(0, said.find(b"MicroPython "))])
@@ -333,13 +342,4 @@ class SerialBoard:
 
     def _is_starved(self) -> bool:
         """True if a watchdog runs and was not fed in time."""
-        registers = self.hardware / "registers"
-        limit = self.register("watchdog")
-        if not limit:
-            return False
-        fed = [
-            (registers / name).stat().st_mtime
-            for name in ("watchdog", "fed")
-            if (registers / name).exists()
-        ]
-        return bool(fed) and time.time() - max(fed) > limit["limit_ms"] / 1000
+        return is_starved(self.hardware / "registers")

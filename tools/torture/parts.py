@@ -241,6 +241,7 @@ class System:
     log_folder = None  # the harness hears every line itself
     firmware_version = "0.0.0-sim"
     device_id = "sim-month"
+    marked = ""
 
     def __init__(self, world, cause):
         self._world = world
@@ -254,6 +255,9 @@ class System:
 
     def reset(self, reason=""):
         raise AssertionError("the harness resets")
+
+    def mark(self, text):
+        pass
 
     def log_sink(self, text):
         self._world.said(text)

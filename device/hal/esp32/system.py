@@ -11,9 +11,9 @@ from device.hal.release import BUILD_UNIX_S, FIRMWARE_VERSION
 _2000_UNIX_S = 946684800
 # machine.reset_cause() folds a brown-out into power-on (modmachine.c). Its memory tells them
 # apart: this mark is in RTC memory that only a loss of power forgets (machine_rtc.c,
-# RTC_NOINIT_ATTR). Behind it stands why we reset the board ourselves.
+# RTC_NOINIT_ATTR). What mark() keeps follows it (rescue/esp32_chip.py reads the same).
 _MARK = b"bota"
-_REASON_CHARS = const(60)
+_MARKED_CHARS = const(60)
 
 
 def _epoch_unix_s():
@@ -55,38 +55,45 @@ class System:
 
     def __init__(self):
         self.device_id = hex_digest(machine.unique_id())
-        self._cause, self._reason = _look_back()
+        memory = bytes(machine.RTC().memory())
+        was_alive = memory[: len(_MARK)] == _MARK
+        self.marked = _text(memory[len(_MARK) :]) if was_alive else ""
+        self._cause = _reset_cause(was_alive)
+        self.mark("")
 
     def reset_cause(self):
         return self._cause
 
     def reset_reason(self):
-        return self._reason
+        # Digits are the numbers of clips in hand: it was not planned.
+        is_told = self._cause == "reset" and not self.marked[:1].isdigit()
+        return self.marked if is_told else ""
+
+    def mark(self, text):
+        machine.RTC().memory(_MARK + text[:_MARKED_CHARS].encode())
 
     def reset(self, reason=""):
-        machine.RTC().memory(_MARK + reason[:_REASON_CHARS].encode())
+        if reason:
+            self.mark(reason)
         machine.reset()
 
     def log_sink(self, text):
         sys.stdout.write(text + "\n")
 
 
-def _look_back():
-    """(reset cause, reason that reset() was given), of the memory that is made anew with it."""
-    cause = machine.reset_cause()
-    memory = machine.RTC()
-    kept = memory.memory()
-    was_alive = kept[: len(_MARK)] == _MARK
-    memory.memory(_MARK)
-    if cause == machine.PWRON_RESET:
-        return "brown_out" if was_alive else "power_on", ""
-    if cause == machine.WDT_RESET:
-        return "watchdog", ""
-    if cause == machine.DEEPSLEEP_RESET:
-        return "deep_sleep", ""
-    if cause not in (machine.HARD_RESET, machine.SOFT_RESET):
-        return "unknown", ""
+def _text(data):
     try:
-        return "reset", kept[len(_MARK) :].decode() if was_alive else ""
+        return data.decode()
     except UnicodeError:
-        return "reset", ""
+        return ""
+
+
+def _reset_cause(was_alive):
+    cause = machine.reset_cause()
+    if cause == machine.PWRON_RESET:
+        return "brown_out" if was_alive else "power_on"
+    if cause == machine.WDT_RESET:
+        return "watchdog"
+    if cause == machine.DEEPSLEEP_RESET:
+        return "deep_sleep"
+    return "reset" if cause in (machine.HARD_RESET, machine.SOFT_RESET) else "unknown"

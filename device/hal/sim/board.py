@@ -49,6 +49,20 @@ def _event(console, folder):
     return event
 
 
+def _trusted_roots(folder):
+    """The simulated cloud's root, in place of those that a release is shipped with; or the set
+    that a signed bundle brought.
+    """
+    try:
+        os.stat("roots")
+        from rescue.roots import certificates
+
+        return list(certificates())
+    except (OSError, ImportError):
+        with open(folder + "/root.der", "rb") as f:
+            return [f.read()]
+
+
 def _console(address):
     """The simulator's channel; a board on its own behind a serial port has that port's lines."""
     if address or not os.getenv("RECORDER_HARDWARE"):
@@ -56,17 +70,6 @@ def _console(address):
     from device.hal.sim.serial import SerialConsole
 
     return SerialConsole()
-
-
-def take_memory(path):
-    """What stands in RTC memory, which is empty then."""
-    try:
-        with open(path) as f:
-            text = f.read()
-        os.remove(path)
-    except OSError:
-        return ""
-    return text
 
 
 def build():
@@ -89,18 +92,16 @@ def build():
         console.event,
     )
     board.wifi = wifi = Wifi(spec["wifi"])
-    with open(folder + "/root.der", "rb") as f:
-        board.net = net = Net(spec["hosts"], f.read(), wifi.is_up)
+    board.trusted_roots = lambda: _trusted_roots(folder)
+    board.net = net = Net(spec["hosts"], board.trusted_roots(), wifi.is_up)
     wifi.on_drop = net.drop_all
     board.clock = clock = ClockPort(spec.get("rtc") == "host")
     board.battery = battery = Battery(spec.get("battery_pct"))
     board.button = button = Button()
     board.indicator = Indicator(event)
     board.watchdog = Watchdog(event)
-    memory = folder + "/rtc_memory"
-    board.system = System(
-        spec["device_id"], spec.get("cause", "power_on"), memory, take_memory(memory)
-    )
+    cause = os.getenv("RECORDER_CAUSE") or spec.get("cause", "power_on")
+    board.system = System(spec["device_id"], cause, folder + "/rtc_memory")
 
     def set_battery(command):
         battery.level_pct = command.get("percent", battery.level_pct)

@@ -9,10 +9,10 @@ from device.hal import sockets
 
 
 class Net(sockets.Net):
-    """hosts: dict of name -> address; root_der: the trusted root as DER; is_up(): the radio."""
+    """hosts: dict of name -> address; roots_der: trusted roots; is_up(): the radio."""
 
-    def __init__(self, hosts, root_der, is_up):
-        super().__init__([root_der])
+    def __init__(self, hosts, roots_der, is_up):
+        super().__init__(roots_der)
         self._hosts = hosts
         self._is_up = is_up
 

@@ -144,22 +144,36 @@ class System:
     firmware_version = FIRMWARE_VERSION
     log_folder = "log"
 
-    def __init__(self, device_id, cause, memory=None, reason=""):
+    def __init__(self, device_id, cause, memory=None):
+        """memory: path of the file that stands for the RTC's memory, or None."""
         self.device_id = device_id
         self._cause = cause
         self._memory = memory
-        self._reason = reason if cause == "reset" else ""
+        self.marked = ""
+        if memory and cause != "power_on":
+            try:
+                with open(memory) as f:
+                    self.marked = f.read()
+            except OSError:
+                pass  # nothing was marked yet
+        self.mark("")
 
     def reset_cause(self):
         return self._cause
 
     def reset_reason(self):
-        return self._reason
+        # Digits are the numbers of clips in hand: it was not planned.
+        is_told = self._cause == "reset" and not self.marked[:1].isdigit()
+        return self.marked if is_told else ""
+
+    def mark(self, text):
+        if self._memory:
+            with open(self._memory, "w") as f:
+                f.write(text)
 
     def reset(self, reason=""):
-        if self._memory and reason:
-            with open(self._memory, "w") as f:
-                f.write(reason)
+        if reason:
+            self.mark(reason)
         sys.exit(3)  # the simulator starts the board again
 
     def log_sink(self, text):

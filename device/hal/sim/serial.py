@@ -2,7 +2,7 @@
 commands about the world that the control channel has.
 """
 
-from device.hal.esp32.console import Console
+from device.hal.console import Console
 
 
 class SerialConsole(Console):

@@ -26,7 +26,8 @@ def add_arguments(command) -> None:
 
 
 def run(options, ui) -> int:
-    parts = ["microphone", "storage", "battery"] + ([] if options.no_network else ["network"])
+    parts = ["microphone", "storage", "battery", "roots"]
+    parts += [] if options.no_network else ["network"]
     parts += ["trial"] if options.trial_clip and not options.no_network else []
     tests: list[dict] = []
 
