@@ -55,6 +55,7 @@ def test_the_doctor_says_what_waits_why_and_what_was_lost(serial_board, person, 
         ({"state": "parked", "why": "refused"}, [], "closed"),
         ({"state": "parked", "why": "refused", "rid": "rec_1"}, [], "created"),
         ({"state": "parked", "why": "collected", "was": "created", "rid": "rec_1"}, [], "created"),
+        ({"state": "quarantined", "why": "kills_device", "was": "creating"}, [], "creating"),
         ({"state": "parked", "why": "gone_in_cloud", "rid": "rec_1"}, [], "parked"),
         (
             {"state": "parked", "why": "gone_in_cloud", "rid": "rec_1"},
