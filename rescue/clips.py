@@ -68,9 +68,9 @@ class Clip:
         for name in _NUMBERS:
             if not isinstance(record.get(name), int) or record[name] < 0:
                 record = {}
-        if record.get("n") != number or record["state"] not in SENDABLE + _OTHERS:
+        if record.get("n") != number or record.get("state") not in SENDABLE + _OTHERS:
             record = None
-        elif record["codec"] not in ("wav", "flac") or not record["hz"]:
+        elif record.get("codec") not in ("wav", "flac") or not record["hz"]:
             record = None
         self.record = record
 

@@ -9,6 +9,8 @@ from binascii import hexlify
 
 import machine
 
+from rescue.chip import is_reason, numbers_in
+
 MARK = b"bota"  # begins what the product keeps in RTC memory
 
 
@@ -30,10 +32,10 @@ class Chip:
             return "deep_sleep"
         if cause not in (machine.HARD_RESET, machine.SOFT_RESET):
             return "unknown"
-        return "planned" if self._marked == b"planned" else "reset"
+        return "planned" if is_reason(self._marked) else "reset"
 
     def in_hand(self):
-        return [int(word) for word in self._marked.split() if word.isdigit() and len(word) < 10]
+        return numbers_in(self._marked)
 
     def mark(self, text):
         machine.RTC().memory(MARK + text.encode())

@@ -109,6 +109,8 @@ class Program:
         except MemoryError:
             gc.collect()
             code, detail = "low_memory", ""
+        except Exception as e:  # noqa: BLE001  of one clip: after three times the others go on
+            code, detail = "damaged", "%s %s" % (e.__class__.__name__, e)
         self.now(code, detail)
         return wait_s
 
@@ -156,23 +158,14 @@ class Program:
         for number in clips.numbers(self.root + "/clips"):
             gc.collect()
             self.chip.feed()
-            clip = clips.Clip(self.root, number)
-            why = "passed" if number in self._passed else self._stands(clip)
+            try:
+                why = "passed" if number in self._passed else self._take(number)
+            except Exception as e:  # noqa: BLE001  whatever it is, it must not stop the others
+                if getattr(e, "kind", LATER) == SOMEBODY or not self._strike(number):
+                    raise
+                why = "passed"
             if why:
                 left[why] = left.get(why, 0) + 1
-                continue
-            self.now("sending", "clip=%d" % number)
-            self.chip.mark(str(number))
-            try:
-                self._deliver(clip)
-            except End as e:
-                if e.kind == ASIDE:
-                    self._set_aside(clip, e)
-                elif not self._strike(number):
-                    raise
-            finally:
-                # A death leaves the mark; whatever is raised here is no death.
-                self.chip.mark("")
         self.left = left
         self._count()
         if self._passed:
@@ -180,6 +173,23 @@ class Program:
             return _MOST_WAIT_S
         self.now("nothing_to_send")
         return _LOOK_S
+
+    def _take(self, number):
+        """Deliver clip number or set it aside; returns why if it does not go at all."""
+        clip = clips.Clip(self.root, number)
+        why = self._stands(clip)
+        if why:
+            return why
+        self.now("sending", "clip=%d" % number)
+        self.chip.mark(str(number))
+        try:
+            self._deliver(clip)
+        except End as e:
+            if e.kind != ASIDE:
+                raise
+            self._set_aside(clip, e)
+        finally:
+            self.chip.mark("")  # a death leaves the mark; whatever is raised here is none
 
     def _deliver(self, clip):
         """Step by step to the cloud's proof, then free it. Raises End; OSError: the medium."""

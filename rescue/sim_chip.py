@@ -6,6 +6,8 @@ import json
 import os
 import sys
 
+from rescue.chip import is_reason, numbers_in
+
 
 def hardware():
     """The folder of the virtual hardware."""
@@ -38,12 +40,12 @@ class Chip:
                 pass  # nothing was marked yet
 
     def cause(self):
-        if self._cause == "reset" and self._marked == "planned":
+        if self._cause == "reset" and is_reason(self._marked):
             return "planned"
         return self._cause
 
     def in_hand(self):
-        return [int(word) for word in self._marked.split() if word.isdigit() and len(word) < 10]
+        return numbers_in(self._marked)
 
     def mark(self, text):
         with open(self._memory, "w") as f:

@@ -197,7 +197,7 @@ class BrokenBoard:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={"MICROPYPATH": ":.frozen", "RECORDER_HARDWARE": str(self.folder)},
+                env={"MICROPYPATH": ".:.frozen", "RECORDER_HARDWARE": str(self.folder)},
                 umask=0o077,
             )
         began = time.time()

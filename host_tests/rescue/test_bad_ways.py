@@ -103,3 +103,12 @@ def test_a_clip_whose_audio_is_damaged_is_set_aside(factory, cloud):
     image.write_bytes(data.replace(sample, sample[:-1] + b"\x07", 1))
     log = board.run(lambda log: log.count("clip delivered") == 2, cause="watchdog", starts=1)
     assert "clip set aside clip=2 reason=damaged crc of the stored frames" in log
+
+
+def test_a_surprise_out_of_one_clip_does_not_stop_the_others(factory, cloud):
+    """Twice it may have been a moment's fault; at the third time the others go on."""
+    board = factory.board(("device/app.mpy", "raises"), starts=6, haste=FASTER)
+    line = "    record = clip.record\n"
+    board.patch("rescue/freeze.py", line, line + "    if clip.number == 1:\n        len(None)\n")
+    log = board.run(lambda log: log.count("clip delivered") == 2, cause="watchdog", starts=1)
+    assert "clip delivered clip=1" not in log and "code=damaged" in log and "TypeError" in log

@@ -58,8 +58,9 @@ def open_chip():
         (3, b"bota17", "watchdog", [17]),
         (4, b"bota", "deep_sleep", []),
         (5, b"botaplanned", "planned", []),
+        (2, b"botalow memory for a week", "planned", []),
         (3, b"botaplanned", "watchdog", []),
-        (2, b"bota-1 x 99999999999", "reset", []),
+        (3, b"bota-1 x 99999999999", "watchdog", []),
         (0, b"", "unknown", []),
     ],
 )
@@ -114,8 +115,7 @@ def open_board(monkeypatch, machine_text="module with ESP32S3"):
 
     poll = types.SimpleNamespace(register=lambda *_: None, poll=lambda _ms: [])
     monkeypatch.setattr(esp32_board.select, "poll", lambda: poll)
-    implementation = types.SimpleNamespace(_machine=machine_text)
-    monkeypatch.setattr(esp32_board.sys, "implementation", implementation)
+    monkeypatch.setattr(sys.implementation, "_machine", machine_text, raising=False)
     return esp32_board.Board()
 
 

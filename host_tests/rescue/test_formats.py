@@ -180,6 +180,10 @@ def test_records_that_the_full_program_refuses_are_refused(tmp_path):
         assert not is_valid(record, 1), change
         Slots("clip1", paths.stem(str(tmp_path), 1) + ".r").write(record)
         assert clips.Clip(str(tmp_path), 1).record is None, change
+    for name in ("n", "state", "codec", "hz", "crc"):
+        record = {key: good[key] for key in good if key != name}
+        Slots("clip1", paths.stem(str(tmp_path), 1) + ".r").write(record)
+        assert clips.Clip(str(tmp_path), 1).record is None, name
 
 
 def test_freeing_needs_proof_and_takes_all_away(tmp_path):

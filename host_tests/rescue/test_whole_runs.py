@@ -9,6 +9,7 @@ from host_tests.conftest import ROOT
 from host_tests.rescue.bench import break_module
 from rescue import boot_record
 from rescue.boot_record import NONE
+from tools.sim.control import ControlServer
 
 
 def test_a_program_that_cannot_start_is_tried_five_times_then_the_queue_is_delivered(factory):
@@ -39,6 +40,30 @@ def test_the_rescue_program_alone_runs_in_64_kib(factory, capsys):
     assert board.faults() == [] and "low_memory" not in log and len(board.causes) == 1
     with capsys.disabled():
         print("\nrescue program: delivers in a heap of %d KiB (64-bit words)" % board.heap_kb)
+
+
+def test_it_answers_status_and_refuses_the_rest(factory):
+    control = ControlServer()
+    board = factory.board(starts=6, control=list(control.address))
+    answers = []
+
+    def ask(log):
+        if "code=nothing_to_send" in log:
+            answers.append(control.command("status", 20))
+            answers.append(control.command("record", 20, on=True))
+        return bool(answers)
+
+    board.run(ask, cause="watchdog", starts=1)
+    control.close()
+    status, refused = answers
+    assert (status["program"], status["starts"], status["reset_cause"]) == (
+        "rescue",
+        7,
+        "watchdog",
+    )
+    assert status["queue"]["delivered"] == 3 and status["queue"]["code"] == "nothing_to_send"
+    assert 3000 < status["full_program_in_s"] <= 3600 and status["heap_free_bytes"] > 0
+    assert "rescue program" in refused["error"]
 
 
 def test_it_ends_when_an_hour_is_over_and_the_repaired_program_runs_on(factory):

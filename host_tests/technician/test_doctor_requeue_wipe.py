@@ -101,6 +101,7 @@ def test_the_time_of_a_boot_that_was_learnt_later_is_used(serial_board, person):
         ({"state": "parked", "why": "refused"}, [], "closed"),
         ({"state": "parked", "why": "refused", "rid": "rec_1"}, [], "created"),
         ({"state": "parked", "why": "collected", "was": "created", "rid": "rec_1"}, [], "created"),
+        ({"state": "quarantined", "why": "kills_device", "was": "creating"}, [], "creating"),
         ({"state": "parked", "why": "gone_in_cloud", "rid": "rec_1"}, [], "parked"),
         (
             {"state": "parked", "why": "gone_in_cloud", "rid": "rec_1"},
