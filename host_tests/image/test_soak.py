@@ -19,11 +19,11 @@ def test_the_heap_holds_clip_after_clip(tmp_path, capsys):
         soak.show(made, CLIPS, APART)
     assert soak.judge(made, CLIPS, APART) == []
     assert [s.clip for s in made.samples][0] == 0 and len(made.samples) > CLIPS // 2
-    # And a heap that crumbles would be seen: 200 bytes lost with each clip.
+    # A heap that crumbles would be seen: here by a KiB a clip, in a thousand clips by 8 bytes.
     leaking = copy.deepcopy(made)
     for sample in leaking.samples:
-        sample.free_bytes -= 400 * sample.clip
-        sample.largest_bytes -= 1600 * sample.clip
+        sample.free_bytes -= 1024 * sample.clip
+        sample.largest_bytes -= 4096 * sample.clip
     assert len(soak.judge(leaking, CLIPS, APART)) == 2
 
 

@@ -85,6 +85,23 @@ def import_figures(modules: list[str], folder: pathlib.Path) -> dict:
     return on_the_unix_port("imports", build(ROOT / "build" / "device"), names)
 
 
+def smallest_import_heap_kb(modules: list[str], folder: pathlib.Path) -> int:
+    """The least heap in which these modules can be imported, in KiB: by nothing but imports."""
+    script = folder / "imports.py"
+    script.write_text("".join(f"import {name}\n" for name in modules))
+    code = build(ROOT / "build" / "device")
+    low, high = 4, 1024  # the first never does, the second always
+    while high - low > 1:
+        middle = (low + high) // 2
+        done = subprocess.run(
+            [find_micropython(), "-X", f"heapsize={middle}K", str(script)],
+            env={"MICROPYPATH": f"{code}:.frozen", "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+        )
+        low, high = (low, middle) if done.returncode == 0 else (middle, high)
+    return high
+
+
 def import_rows(folder: pathlib.Path) -> list[Row]:
     whole = import_figures(product_modules(), folder)
     rows = [
@@ -97,6 +114,11 @@ def import_rows(folder: pathlib.Path) -> list[Row]:
     ]
     found = import_figures(rescue, folder)
     rows.append(Row("", "import of the rescue program alone", found["kept_bytes"] / KIB, 64))
+    for what, modules, target in (
+        ("smallest heap that imports the whole application", product_modules(), None),
+        ("smallest heap that imports all of the rescue program", rescue, 64),
+    ):
+        rows.append(Row("", what, smallest_import_heap_kb(modules, folder), target))
     return rows
 
 
@@ -175,11 +197,9 @@ def instruction_rows(folder: pathlib.Path) -> list[Row]:
     empty = folder / "none.txt"
     empty.write_text("")
     code = build(ROOT / "build" / "device")
-    base = _instructions("imports", code, empty)
-    ratio = (_instructions("imports", code, names) - base) / (
-        _instructions("imports", ROOT, names) - base
-    )
-    return [Row("M11", "instructions of importing .mpy over .py", ratio, 0.1, "")]
+    base = _instructions("load", code, empty)
+    mpy, py = (_instructions("load", root, names) - base for root in (code, ROOT))
+    return [Row("M11", "instructions of importing .mpy over .py", mpy / py, 0.1, "")]
 
 
 def _instructions(*words) -> int:

