@@ -374,7 +374,7 @@ class Serial:
 
 
 def commands(chip, monkeypatch, data):
-    from device.hal.esp32 import console
+    from device.hal import console
 
     serial = Serial(data)
     monkeypatch.setattr(sys, "stdin", serial)

@@ -21,8 +21,9 @@ def sample(frame):
 
 @pytest.fixture
 def board(chip, tmp_path, monkeypatch):
+    from device.hal import console
     from device.hal.esp32 import board as module
-    from device.hal.esp32 import console, storage
+    from device.hal.esp32 import storage
 
     volume = tmp_path / "volume"
     volume.mkdir()
