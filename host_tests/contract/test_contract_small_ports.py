@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from device.hal.commands import parse_command
 from device.hal.lights import CODES
-from device.hal.sim import board, parts
+from device.hal.sim import parts
 from device.hal.sim.control import Console
 from device.hal.sim.sleep import Sleep
 from device.link.clock import Clock
