@@ -123,14 +123,21 @@ def _join(board, settings, faults, buffers, boot, log):
     clock.attach(Slots("boots2", state_path + "boots"))
     clock.witness_rtc(system.reset_cause())
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
-    joints = Joints(secrets)
+    api_url, ntp_server = settings["cloud.api_url"], settings["clock.ntp_server"]
+    joints = Joints(secrets, board.net, origin_of(api_url), ntp_server, random_bits)
     joints.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
-    cloud = Cloud(http, settings["cloud.api_url"], secrets, clock)
-    networks = [(name, secrets.get("wifi:" + name) or "") for name in settings["wifi.networks"]]
-
-    link = Link(board.wifi, networks, joints.link_changed, log)
+    cloud = Cloud(http, api_url, secrets, clock)
+    link = Link(
+        ways_of(board, settings, log),
+        joints.link_changed,
+        log,
+        joints.is_idle,
+        joints.probe,
+        getattr(system, "plan_reset", None),
+        Slots("link1", state_path + "link"),
+    )
     joints.timekeeper = timekeeper = TimeKeeper(
-        board.net, clock, link, settings["clock.ntp_server"], random_bits, log
+        board.net, clock, link, ntp_server, random_bits, log
     )
     waits = Waits(
         settings["upload.retry_first_s"], settings["upload.retry_cap_s"], clock, random_bits
@@ -181,6 +188,28 @@ def _join(board, settings, faults, buffers, boot, log):
     ):
         supervisor.add(name, run)
     return supervisor
+
+
+def ways_of(board, settings, log):
+    """The ways out, most wanted first. What only 4G needs is loaded where 4G is set up."""
+    from device.link.wifi import WifiWay
+
+    ways = [WifiWay(board.wifi, name, board.secrets) for name in settings["wifi.networks"]]
+    modem = board.open_modem() if settings["cellular.apn"] else None
+    if modem:
+        from device.link.cellular import Cellular
+
+        part = {name: settings["cellular." + name] for name in ("apn", "user", "auth", "roaming")}
+        cellular = Cellular(modem, part, board.secrets, log)
+        ways.insert(0 if settings["link.first"] == "cellular" else len(ways), cellular)
+    elif settings["cellular.apn"]:
+        log.error("settings cellular.apn: this board has no modem")
+    return ways
+
+
+def origin_of(api_url):
+    """https://host:port of the API's address."""
+    return "/".join(api_url.split("/")[:3])
 
 
 def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):

@@ -4,12 +4,17 @@ Apart from it, because a function keeps the whole module alive that it was writt
 let go of once it has joined the stages.
 """
 
+from device.compat import forget_module
+
 
 class Joints:
-    """secrets: port. The stages are put in as they are made."""
+    """secrets, net: ports. The stages are put in as they are made."""
 
-    def __init__(self, secrets):
+    def __init__(self, secrets, net, api_origin, ntp_server, random_bits):
         self._secrets = secrets
+        self._net = net
+        self._probed = (api_origin, ntp_server)
+        self._random_bits = random_bits
         self.lane = None
         self.timekeeper = None
         self.http = None
@@ -24,7 +29,24 @@ class Joints:
             self.lane.link_returned()
         else:
             self.http.close()
+            self._net.drop_all()
             self.lane.notify()
+
+    def is_idle(self):
+        """True while no clip is in hand: the way may be changed."""
+        return not self.lane.in_hand
+
+    async def probe(self):
+        """See link/probe.py."""
+        from device.link import probe
+
+        origin, ntp_server = self._probed
+        nonce = b"".join(self._random_bits(32).to_bytes(4, "big") for _ in range(2))
+        try:
+            return await probe.ask(self.http, origin, self._net, ntp_server, nonce)
+        finally:
+            forget_module("device.link.probe")
+            forget_module("device.link.ntp")
 
     def work_came(self):
         """A clip is closed or repaired, or the time became known."""

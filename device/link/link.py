@@ -1,108 +1,337 @@
-"""The way out: keeps Wi-Fi joined, says "up" or why not. Only a real exchange proves it.
+"""The way out: keeps one of several open, says "up" or why not. Only a real exchange proves it.
 
-States: down → joining → up. `isconnected()` alone is not believed: after several exchanges in a
-row that ended without an answer the network is left and joined again.
+Ways (each Wi-Fi network, 4G) are tried in the order of the settings, one at a time. States:
+
+    down ─start─▶ joined: has an address, may be tried ─any answer of the cloud─▶ proved
+      ▲                │ address lost · doubts: exchanges that failed, our own probes too
+      └──── leave ◀────┘
+
+A way that died, or did not start, rests while another one is there, for longer each time; when the
+rest of a better way is over and no clip is in hand, it is tried again: so rests are the hysteresis
+of failing over and back. Each death without a proof in between is a rung of the way's ladder
+(`steps` of wifi.py and cellular.py), and after the last one reset is planned, once an outage.
+docs/link.md has the times.
 """
 
-from device.compat import const, sleep_ms, ticks_diff, ticks_ms
+from device.compat import const, sleep_ms, ticks_add, ticks_diff, ticks_ms
 from device.errors import DeviceError
 
-_JOIN_LIMIT_MS = const(20_000)
-_JOIN_STEP_MS = const(200)
 _WATCH_MS = const(1_000)
 _RETRY_FIRST_MS = const(2_000)
 _RETRY_CAP_MS = const(300_000)
-_DEAD_EXCHANGES = const(5)
+_REST_FIRST_MS = const(300_000)
+_REST_CAP_MS = const(3_600_000)
+_STEADY_MS = const(600_000)  # proved for so long, a way's next rest is a short one again
+_PROVE_MS = const(15_000)  # nobody exchanged anything for so long after joining: we ask
+_DOUBT_MS = const(10_000)  # after an exchange of others has failed: we ask
+_ASK_AGAIN_MS = const(20_000)
+_ASK_RARELY_MS = const(60_000)  # the way is open, or nothing that we do changes it
+_DEAD_PROVED = const(5)  # doubts in a row
+_DEAD_UNPROVED = const(3)
+_AWAY_OFTEN = const(3)  # the cloud is away for so many probes: perhaps another way reaches it
+_WISH_MS = const(600_000)  # how long a clip in hand may delay a better way
+_LAST_RUNG = const(3)
+_RESET_DEATHS = const(8)  # without any proof; about a quarter of an hour
+_CHECK_IN_MS = const(300_000)  # above one probe
 
-_REASONS = {"not_found": "wifi_not_found", "refused": "wifi_refused"}
+# What may be cured by switching something off and on; the rest is the world's, or somebody's.
+_CURABLE = "link_down link_dead wifi_error modem_silent sim_absent sim_busy no_carrier ppp_failed"
+# Somebody else answers in place of the cloud: joining again would bring the same.
+_IN_THE_WAY = ("portal", "tls_untrusted", "tls_wrong_name")
+
+
+class Standing:
+    """A way and how it stands with us."""
+
+    def __init__(self, way):
+        self.way = way
+        self.rung = 0
+        self.rest_ms = _REST_FIRST_MS
+        self.rests_until = None  # ticks
+
+    def rests(self):
+        if self.rests_until is not None and ticks_diff(self.rests_until, ticks_ms()) <= 0:
+            self.rests_until = None
+        return self.rests_until is not None
+
+    def rest(self):
+        self.rests_until = ticks_add(ticks_ms(), self.rest_ms)
+        self.rest_ms = min(2 * self.rest_ms, _REST_CAP_MS)
 
 
 class Link:
-    """wifi: port; networks: list of (ssid, password); changed(is_up): told at each change."""
+    """ways: most wanted first; changed(is_up): told at each change; is_idle(): no clip in hand;
+    probe(): coroutine, see link/probe.py; plan_reset(reason); slots: durable (store.slots).
+    """
 
-    def __init__(self, wifi, networks, changed, log):
-        self._wifi = wifi
-        self._networks = networks
+    def __init__(self, ways, changed, log, is_idle=None, probe=None, plan_reset=None, slots=None):
+        self._standings = [Standing(way) for way in ways]
         self._changed = changed
         self._log = log
+        self._is_idle = is_idle
+        self._ask = probe
+        self._plan_reset = plan_reset
+        self._slots = slots
+        self._kept = _read(slots)  # "good": the last Wi-Fi that was proved; "reset": planned one
+        self._current = None
+        self._address = None
         self._up = False
-        self._dead = 0
-        self.reason = "link_down" if networks else "no_wifi_configured"
+        self._wish = False  # a better way waits until no clip is in hand
+        self._held = None  # a reason, while the radios have to be off
+        self._doubt = 0
+        self._probe_ticks_ms = None
+        self._deaths = 0
+        self.proved = False
+        self.trouble = ""
+        self.step = ""
+        self.reason = "link_down" if ways else "no_wifi_configured"
         self.joins = 0
 
     def is_up(self):
-        return self._up
+        """True if something may be sent now."""
+        return self._up and not self._wish
 
     def exchange_succeeded(self):
         """An answer came: the way is open, whatever the answer said."""
-        self._dead = 0
+        self._doubt = 0
+        self.proved = True
 
     def exchange_failed(self):
-        """Name, connection or answer did not come."""
-        self._dead += 1
+        """Name, connection or answer did not come, or came from somebody else."""
+        self._doubt += 1
+        self._look_in(_DOUBT_MS)
+
+    def hold(self, reason):
+        """Radios off until release(): somebody needs the current. reason: of reasons.LANE."""
+        self._held = reason
+
+    def release(self):
+        self._held = None
 
     async def run(self, check_in):
         """Keep the link for ever."""
+        if self._up:  # this task fell over for want of memory
+            await self._leave("link_down")
         retry_ms = _RETRY_FIRST_MS
         while True:
-            check_in(_JOIN_LIMIT_MS + _RETRY_CAP_MS)
-            if not self._networks:
-                await sleep_ms(_RETRY_CAP_MS)
+            check_in(_CHECK_IN_MS)
+            if self._held or not self._standings:
+                self._set(False, self._held or "no_wifi_configured")
+                await sleep_ms(_WATCH_MS)
                 continue
-            if await self._join():
+            standing = self._choose()
+            check_in(standing.way.limit_ms)
+            if await self._start(standing):
                 retry_ms = _RETRY_FIRST_MS
-                await self._watch(check_in)
+                await self._leave(await self._watch(standing, check_in))
+            elif self._is_anyone_ready():
+                continue
             else:
+                check_in(_CHECK_IN_MS + retry_ms)
                 await sleep_ms(retry_ms)
                 retry_ms = min(2 * retry_ms, _RETRY_CAP_MS)
 
-    async def _join(self):
-        ssid, password = self._networks[self.joins % len(self._networks)]
+    def _is_anyone_ready(self):
+        return len(self._standings) > 1 and not all([s.rests() for s in self._standings])
+
+    def _choose(self):
+        """The first way that does not rest, of Wi-Fi the one that was good last; if all rest, the
+        one whose rest ends first.
+        """
+        ready = [s for s in self._standings if not s.rests()]
+        if not ready:
+            now = ticks_ms()
+            return min(self._standings, key=lambda s: ticks_diff(s.rests_until, now))
+        first = ready[0]
+        if self.reason == "link_changing":
+            return first
+        for standing in ready:
+            way = standing.way
+            if way.kind == first.way.kind == "wifi" and way.name == self._kept.get("good"):
+                for better in ready[: ready.index(standing)]:
+                    better.rest()
+                return standing
+        return first
+
+    async def _start(self, standing):
+        way = self._current = standing.way
+        self.step = way.steps[min(standing.rung, _LAST_RUNG)]
         self.joins += 1
         try:
-            self._wifi.connect(ssid, password)
-            started = ticks_ms()
-            while ticks_diff(ticks_ms(), started) < _JOIN_LIMIT_MS:
-                status = self._wifi.status()
-                if status == "up":
-                    self._set(True, "link_down")
-                    return True
-                if status in ("not_found", "refused", "failed"):
-                    break
-                await sleep_ms(_JOIN_STEP_MS)
-            self._leave(_REASONS.get(self._wifi.status(), "link_down"))
+            await way.start(standing.rung)
         except DeviceError as e:
-            self._leave("link_down")
-            self._log.warning("join failed %s", e)
-        return False
+            self._log.warning("%s failed way=%s reason=%s", self.step, way.kind, e)
+            await self._leave(e.code)
+            self._died(standing, e.code)
+            return False
+        self._address = way.address()
+        self.proved = False
+        self._doubt = 0
+        self._look_in(_PROVE_MS, True)
+        self._set(True, "link_down")
+        return True
 
-    async def _watch(self, check_in):
-        while self._wifi.status() == "up":
-            check_in(60_000)
-            if self._dead >= _DEAD_EXCHANGES:
-                self._log.warning("link is up and dead exchanges=%d", self._dead)
-                break
+    async def _watch(self, standing, check_in):
+        """Until the way has to be left; returns the reason."""
+        way = standing.way
+        is_booked = False
+        away = 0
+        joined = wished = ticks_ms()
+        while True:
+            check_in(_CHECK_IN_MS)
+            if self._held:
+                return self._held
+            if not way.is_up():
+                return "link_down"
+            if way.address() != self._address:
+                self._log.warning("address changed way=%s", way.kind)
+                self._address = way.address()
+                self._changed(False)  # what was open belongs to the old one
+                self._changed(True)
+            if self.proved and not is_booked:
+                is_booked = True
+                joined = ticks_ms()
+                self._book(standing)
+            if is_booked and ticks_diff(ticks_ms(), joined) > _STEADY_MS:
+                standing.rest_ms = _REST_FIRST_MS
+            if self._doubt >= (_DEAD_PROVED if self.proved else _DEAD_UNPROVED):
+                self._log.warning("link is up and dead doubts=%d", self._doubt)
+                return self._died(standing, "link_dead")
+            if self._is_due():
+                code = await self._ask()
+                away = away + 1 if code == "away" else 0
+                if self._judge(code, away):
+                    return self._died(standing, self.trouble)
+            if not self._wish:
+                self._wish = self._better(standing) is not None
+                wished = ticks_ms()
+            elif self._idle():
+                return "link_changing"
+            elif ticks_diff(ticks_ms(), wished) > _WISH_MS:
+                self._better(standing).rest()
+                self._wish = False
             await sleep_ms(_WATCH_MS)
-        self._leave("link_down")
 
-    def _leave(self, reason):
-        self._dead = 0
+    def _is_due(self):
+        """True if a probe is wanted now, and nobody else uses the connection."""
+        if not self._ask or self._probe_ticks_ms is None or not self._idle():
+            return False
+        if self.proved and not self._doubt:
+            self._probe_ticks_ms = None
+            return False
+        return ticks_diff(self._probe_ticks_ms, ticks_ms()) <= 0
+
+    def _judge(self, code, away):
+        """What a probe found; True if the way has to be left."""
+        self.trouble = code or ""
+        if not code:
+            self.exchange_succeeded()
+            return False
+        self._log.warning("probe way=%s reason=%s", self._current.kind, code)
+        if code != "away" and code not in _IN_THE_WAY:
+            self._doubt += 1
+            self._look_in(_ASK_AGAIN_MS, True)
+            return False
+        self._doubt = min(self._doubt, 1)  # something answers: not dead
+        self._look_in(_ASK_RARELY_MS, True)
+        if len(self._standings) == 1 or code == "away" and away < _AWAY_OFTEN:
+            return False
+        return self._is_anyone_ready_but_this()
+
+    def _is_anyone_ready_but_this(self):
+        return any([s.way is not self._current and not s.rests() for s in self._standings])
+
+    def _better(self, standing):
+        """A way before this one whose rest is over, or None."""
+        for other in self._standings:
+            if other is standing:
+                return None
+            if not other.rests():
+                return other
+
+    def _book(self, standing):
+        """The way is proved: its ladder begins anew, and the next start begins with it."""
+        self._log.info("link proved way=%s", standing.way.kind)
+        standing.rung = self._deaths = 0
+        self.trouble = ""
+        good = standing.way.name if standing.way.kind == "wifi" else self._kept.get("good")
+        if good != self._kept.get("good") or "reset" in self._kept:
+            self._keep({"good": good} if good else {})
+
+    def _died(self, standing, code):
+        """Count a death; returns the reason."""
+        if code in _CURABLE.split():
+            standing.rung += 1
+            self._deaths += 1
+            if standing.rung > _LAST_RUNG and self._deaths >= _RESET_DEATHS:
+                self._reset(code)
+        if len(self._standings) > 1:
+            standing.rest()
+        return code if code != "away" else "connect_failed"
+
+    def _reset(self, code):
+        """The last rung, once an outage: what a reset does not cure, ten will not."""
+        if self._plan_reset and "reset" not in self._kept:
+            self._log.error("reset is planned reason=%s", code)
+            self._keep({"good": self._kept.get("good"), "reset": 1})
+            self.step = "reset"
+            self._plan_reset(code)
+
+    def _keep(self, value):
+        self._kept = value
         try:
-            self._wifi.disconnect()
-        except DeviceError as e:
-            self._log.warning("leave failed %s", e)
+            if self._slots:
+                self._slots.write(value)
+        except OSError as e:
+            self._log.warning("link state not kept errno=%s", e.errno)
+
+    async def _leave(self, reason):
+        self._wish = False
         self._set(False, reason)
+        await self._current.leave()
+
+    def _idle(self):
+        return self._is_idle is None or self._is_idle()
+
+    def _look_in(self, delay_ms, is_later=False):
+        """A probe in delay_ms; is_later: even if one is due before."""
+        due = ticks_add(ticks_ms(), delay_ms)
+        if is_later or self._probe_ticks_ms is None:
+            self._probe_ticks_ms = due
 
     def _set(self, up, reason):
         if up != self._up or reason != self.reason:
-            self._log.info("link %s reason=%s", "up" if up else "down", "-" if up else reason)
+            way = self._current.kind if self._current else "-"
+            self._log.info(
+                "link %s way=%s reason=%s", "up" if up else "down", way, "-" if up else reason
+            )
         self.reason = reason
         if up != self._up:
             self._up = up
             self._changed(up)
 
+    @property
+    def kind(self):
+        """ "wifi" or "4g"; None before the first start."""
+        return self._current.kind if self._current else None
+
+    def rssi_dbm(self):
+        return self._current.rssi_dbm() if self._current else None
+
     def as_dict(self):
-        state = {"up": self._up, "joins": self.joins, "rssi_dbm": self._wifi.rssi_dbm()}
+        state = {"up": self._up, "proved": self._up and self.proved, "way": self.kind}
+        state["joins"] = self.joins
+        state["step"] = self.step
+        state["rssi_dbm"] = self.rssi_dbm()
+        if self.trouble:
+            state["trouble"] = self.trouble
         if not self._up:
             state["reason"] = self.reason
         return state
+
+
+def _read(slots):
+    try:
+        return slots and slots.read() or {}
+    except OSError:
+        return {}

@@ -19,8 +19,9 @@ _PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
 _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without progress
 _SAID_CHARS = const(40)  # a record stays below 512 bytes
-# No answer came: the way may be at fault, and its return may end the wait.
-_LINK_CODES = ("link_down", "dns_failed", "connect_failed", "connection_lost", "timeout")
+# No answer came, or somebody else's: the way may be at fault, and its return may end the wait.
+_LINK_CODES = "link_down dns_failed connect_failed connection_lost timeout portal".split()
+_INTERCEPTED = ("tls_untrusted", "tls_wrong_name")
 
 
 class Lane:
@@ -49,7 +50,7 @@ class Lane:
 
     def link_returned(self):
         """The radio is up again: a wait that only its absence had caused is over."""
-        if self._waits.code in _LINK_CODES:
+        if self._waits.code in _LINK_CODES or self._waits.code in _INTERCEPTED:
             self._waits.cut_short()
         self._work.set()
 
@@ -149,6 +150,8 @@ class Lane:
         self._log.warning("lane waits clip=%d reason=%s wait_s=%d", clip.number, e, wait_s)
 
     def _refused(self, e):
+        if e.code in _INTERCEPTED:
+            self._link.exchange_failed()
         wait_s = self._waits.refused(e)
         self._set_reason(e.code, e.detail, wait_s * 1000)
         self._log.error("lane waits for somebody reason=%s wait_s=%d", e, wait_s)

@@ -7,6 +7,7 @@ import pytest
 
 from device.errors import Transient
 from device.link.link import Link
+from device.link.wifi import WifiWay
 
 
 class Wifi:
@@ -37,6 +38,9 @@ class Wifi:
         self.leaves += 1
         self.state = "idle"
 
+    def address(self):
+        return "192.0.2.7" if self.status() == "up" else None
+
     def rssi_dbm(self):
         return -60
 
@@ -50,7 +54,10 @@ class Bench:
         self.wifi = Wifi(time, **wifi)
         self.log, self.lines = fakes.make_log()
         self.changes = []
-        self.link = Link(self.wifi, networks, self.changes.append, self.log)
+        secrets = fakes.Secrets()
+        secrets.values.update({"wifi:" + name: password for name, password in networks})
+        ways = [WifiWay(self.wifi, name, secrets) for name, _ in networks]
+        self.link = Link(ways, self.changes.append, self.log)
         self.check_ins = []
 
     def run(self, seconds, *steps):
@@ -79,7 +86,14 @@ def test_it_joins_and_says_so(time):
     assert not b.link.is_up() and b.link.reason == "link_down"
     b.run(10)
     assert b.link.is_up() and b.changes == [True] and len(b.wifi.connects) == 1
-    assert b.link.as_dict() == {"up": True, "joins": 1, "rssi_dbm": -60}
+    assert b.link.as_dict() == {
+        "up": True,
+        "proved": False,
+        "way": "wifi",
+        "joins": 1,
+        "step": "join",
+        "rssi_dbm": -60,
+    }
 
 
 def test_without_networks_it_says_so_and_does_nothing(time):
@@ -114,23 +128,23 @@ def test_networks_take_turns(time):
 
 def test_a_port_that_raises_is_handled(time):
     b = Bench(time)
-    b.wifi.connect_faults = [Transient("connect_failed", "Wifi Internal Error")] * 2
-    b.run(20)
+    b.wifi.connect_faults = [Transient("wifi_error", "Wifi Internal Error")] * 2
+    b.run(60)
     assert b.link.is_up() and len(b.wifi.connects) == 3
 
 
 def test_up_in_name_only_is_left_and_joined_again(time):
     b = Bench(time)
     dead = b.link.exchange_failed
-    b.run(30, *[(5 + n, dead) for n in range(5)])
+    b.run(30, (4, b.link.exchange_succeeded), *[(5 + n, dead) for n in range(5)])
     assert b.changes == [True, False, True] and b.wifi.leaves == 1
-    assert any("dead exchanges=5" in line for line in b.lines)
+    assert any("dead doubts=5" in line for line in b.lines)
 
 
 def test_an_answer_in_between_proves_the_way(time):
     b = Bench(time)
     failed, succeeded = b.link.exchange_failed, b.link.exchange_succeeded
-    b.run(60, *[(5 + n, succeeded if n % 5 == 4 else failed) for n in range(40)])
+    b.run(60, *[(5 + n, failed if n % 5 else succeeded) for n in range(40)])
     assert b.changes == [True] and b.wifi.leaves == 0
 
 
@@ -147,7 +161,7 @@ def test_each_loss_begins_with_a_short_wait_again(time):
     b.run(600)
     assert b.link.is_up()
     before = b.time.seconds
-    b.run(10, (1, lambda: setattr(b.wifi, "state", "idle")))
+    b.run(10, (3, lambda: setattr(b.wifi, "state", "idle")))
     assert b.link.is_up() and b.time.seconds - before == pytest.approx(10)
 
 
