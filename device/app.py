@@ -194,7 +194,7 @@ def ways_of(board, settings, log):
     """The ways out, most wanted first. What only 4G needs is loaded where 4G is set up."""
     from device.link.wifi import WifiWay
 
-    ways = [WifiWay(board.wifi, name, board.secrets) for name in settings["wifi.networks"]]
+    ways: list = [WifiWay(board.wifi, name, board.secrets) for name in settings["wifi.networks"]]
     modem = board.open_modem() if settings["cellular.apn"] else None
     if modem:
         from device.link.cellular import Cellular

@@ -8,6 +8,7 @@ from device.errors import DeviceError, Transient
 _PPP_UP_MS = const(40_000)  # LCP, authentication, IPCP: 3 s each for ten tries at worst
 _PPP_DOWN_MS = const(8_000)  # two terminate requests, 3 s each
 _STEP_MS = const(100)
+_STEPS = ("dial", "redial", "power")
 LIMIT_MS = const(600_000)  # above the sum of what dialling waits for
 
 
@@ -17,7 +18,7 @@ class Cellular:
     kind = "4g"
     name = "4g"
     limit_ms = LIMIT_MS
-    steps = ("dial", "redial", "power", "power")
+    step = ""
 
     def __init__(self, modem, settings, secrets, log):
         self._modem = modem
@@ -34,10 +35,10 @@ class Cellular:
         modem, settings = self._modem, self._settings
         if self._is_stuck:
             rung = max(rung, dialling.RUNG_POWER)
+        self.step = _STEPS[min(rung, dialling.RUNG_POWER)]
         try:
             await dialling.call(modem, settings, self._secrets, rung, self._facts, self._log)
         finally:
-            del dialling
             forget_module("device.link.dialling")
             forget_module("device.link.at")
         password = self._secrets.get("cellular:password") or ""

@@ -9,9 +9,9 @@ Steps, each bounded, each with its reason if it fails:
     dial       ATD*99#, else AT+CGDATA                                          no_carrier
 
 Commands as in 3GPP TS 27.007: +CPIN 8.3, +CFUN 8.2, +CGDCONT 10.1.1, +CREG 7.2, +CGREG 10.1.20,
-+CEREG 10.1.22, +CGATT 10.1.9, +CGDATA 10.1.12, +CSQ 8.5. Waits are the longest that the manuals of
-SIMCom (SIM7600 AT Command Manual V3, A7600 Series AT Command Manual V1) and Quectel
-(EC2x&EG9x AT Commands Manual V2) state, or 75 s where they state more.
++CEREG 10.1.22, +CGATT 10.1.9, +CGDATA 10.1.12, +CSQ 8.5; how many tries a PIN has left: SIMCom
+SIM7500_SIM7600 Series AT Command Manual V1.12 (4.6, AT+SPIC), Quectel EC20 AT Commands Manual V1.3
+(AT+QPINC).
 """
 
 from device.compat import const, is_digits, sleep_ms, ticks_diff, ticks_ms

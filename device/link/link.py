@@ -3,13 +3,13 @@
 Ways (each Wi-Fi network, 4G) are tried in the order of the settings, one at a time. States:
 
     down ─start─▶ joined: has an address, may be tried ─any answer of the cloud─▶ proved
-      ▲                │ address lost · doubts: exchanges that failed, our own probes too
+      ▲                │ address lost · probes failed, which follow an exchange that failed
       └──── leave ◀────┘
 
 A way that died, or did not start, rests while another one is there, for longer each time; when the
 rest of a better way is over and no clip is in hand, it is tried again: so rests are the hysteresis
 of failing over and back. Each death without a proof in between is a rung of the way's ladder
-(`steps` of wifi.py and cellular.py), and after the last one reset is planned, once an outage.
+(`_STEPS` of wifi.py and cellular.py), and after the last one reset is planned, once an outage.
 docs/link.md has the times.
 """
 
@@ -26,8 +26,8 @@ _PROVE_MS = const(15_000)  # nobody exchanged anything for so long after joining
 _DOUBT_MS = const(10_000)  # after an exchange of others has failed: we ask
 _ASK_AGAIN_MS = const(20_000)
 _ASK_RARELY_MS = const(60_000)  # the way is open, or nothing that we do changes it
-_DEAD_PROVED = const(5)  # doubts in a row
-_DEAD_UNPROVED = const(3)
+_DEAD_PROVED = const(3)  # probes in a row
+_DEAD_UNPROVED = const(2)
 _AWAY_OFTEN = const(3)  # the cloud is away for so many probes: perhaps another way reaches it
 _WISH_MS = const(600_000)  # how long a clip in hand may delay a better way
 _LAST_RUNG = const(3)
@@ -38,6 +38,7 @@ _CHECK_IN_MS = const(300_000)  # above one probe
 _CURABLE = "link_down link_dead wifi_error modem_silent sim_absent sim_busy no_carrier ppp_failed"
 # Somebody else answers in place of the cloud: joining again would bring the same.
 _IN_THE_WAY = ("portal", "tls_untrusted", "tls_wrong_name")
+_UNSURE = ("low_memory", "tls_dates")  # says nothing about the way
 
 
 class Standing:
@@ -61,14 +62,15 @@ class Standing:
 
 class Link:
     """ways: most wanted first; changed(is_up): told at each change; is_idle(): no clip in hand;
-    probe(): coroutine, see link/probe.py; plan_reset(reason); slots: durable (store.slots).
+    probe(): coroutine, see link/probe.py; plan_reset(reason), or None where nobody can; slots:
+    durable (store.slots).
     """
 
-    def __init__(self, ways, changed, log, is_idle=None, probe=None, plan_reset=None, slots=None):
+    def __init__(self, ways, changed, log, is_idle, probe, plan_reset, slots):
         self._standings = [Standing(way) for way in ways]
         self._changed = changed
         self._log = log
-        self._is_idle = is_idle
+        self._idle = is_idle
         self._ask = probe
         self._plan_reset = plan_reset
         self._slots = slots
@@ -78,12 +80,12 @@ class Link:
         self._up = False
         self._wish = False  # a better way waits until no clip is in hand
         self._held = None  # a reason, while the radios have to be off
-        self._doubt = 0
-        self._probe_ticks_ms = None
+        self._is_doubted = False
+        self._probe_ticks_ms = 0
+        self._misses = self._aways = 0  # probes in a row
         self._deaths = 0
         self.proved = False
         self.trouble = ""
-        self.step = ""
         self.reason = "link_down" if ways else "no_wifi_configured"
         self.joins = 0
 
@@ -93,13 +95,18 @@ class Link:
 
     def exchange_succeeded(self):
         """An answer came: the way is open, whatever the answer said."""
-        self._doubt = 0
+        self._is_doubted = False
+        self._misses = self._aways = 0
+        self.trouble = ""
         self.proved = True
 
     def exchange_failed(self):
-        """Name, connection or answer did not come, or came from somebody else."""
-        self._doubt += 1
-        self._look_in(_DOUBT_MS)
+        """Name, connection or answer did not come, or came from somebody else: we ask ourselves,
+        because what did not answer may be the cloud.
+        """
+        if self.proved and not self._is_doubted:
+            self._look_in(_DOUBT_MS)
+        self._is_doubted = True
 
     def hold(self, reason):
         """Radios off until release(): somebody needs the current. reason: of reasons.LANE."""
@@ -155,19 +162,18 @@ class Link:
 
     async def _start(self, standing):
         way = self._current = standing.way
-        self.step = way.steps[min(standing.rung, _LAST_RUNG)]
         self.joins += 1
         try:
             await way.start(standing.rung)
         except DeviceError as e:
-            self._log.warning("%s failed way=%s reason=%s", self.step, way.kind, e)
+            self._log.warning("%s failed way=%s reason=%s", way.step, way.kind, e)
             await self._leave(e.code)
             self._died(standing, e.code)
             return False
         self._address = way.address()
+        self.exchange_succeeded()
         self.proved = False
-        self._doubt = 0
-        self._look_in(_PROVE_MS, True)
+        self._look_in(_PROVE_MS)
         self._set(True, "link_down")
         return True
 
@@ -175,7 +181,6 @@ class Link:
         """Until the way has to be left; returns the reason."""
         way = standing.way
         is_booked = False
-        away = 0
         joined = wished = ticks_ms()
         while True:
             check_in(_CHECK_IN_MS)
@@ -194,14 +199,10 @@ class Link:
                 self._book(standing)
             if is_booked and ticks_diff(ticks_ms(), joined) > _STEADY_MS:
                 standing.rest_ms = _REST_FIRST_MS
-            if self._doubt >= (_DEAD_PROVED if self.proved else _DEAD_UNPROVED):
-                self._log.warning("link is up and dead doubts=%d", self._doubt)
-                return self._died(standing, "link_dead")
             if self._is_due():
-                code = await self._ask()
-                away = away + 1 if code == "away" else 0
-                if self._judge(code, away):
-                    return self._died(standing, self.trouble)
+                code = self._judge(await self._ask())
+                if code:
+                    return self._died(standing, code)
             if not self._wish:
                 self._wish = self._better(standing) is not None
                 wished = ticks_ms()
@@ -214,31 +215,33 @@ class Link:
 
     def _is_due(self):
         """True if a probe is wanted now, and nobody else uses the connection."""
-        if not self._ask or self._probe_ticks_ms is None or not self._idle():
-            return False
-        if self.proved and not self._doubt:
-            self._probe_ticks_ms = None
+        if self.proved and not self._is_doubted or not self._idle():
             return False
         return ticks_diff(self._probe_ticks_ms, ticks_ms()) <= 0
 
-    def _judge(self, code, away):
-        """What a probe found; True if the way has to be left."""
-        self.trouble = code or ""
+    def _judge(self, code):
+        """What a probe found; returns why the way has to be left, or None."""
         if not code:
             self.exchange_succeeded()
-            return False
+            return None
+        self.trouble = code
         self._log.warning("probe way=%s reason=%s", self._current.kind, code)
-        if code != "away" and code not in _IN_THE_WAY:
-            self._doubt += 1
-            self._look_in(_ASK_AGAIN_MS, True)
-            return False
-        self._doubt = min(self._doubt, 1)  # something answers: not dead
-        self._look_in(_ASK_RARELY_MS, True)
-        if len(self._standings) == 1 or code == "away" and away < _AWAY_OFTEN:
-            return False
-        return self._is_anyone_ready_but_this()
+        if code != "away" and code not in _IN_THE_WAY and code not in _UNSURE:
+            self._misses += 1
+            self._aways = 0
+            self._look_in(_ASK_AGAIN_MS)
+            dead = _DEAD_PROVED if self.proved else _DEAD_UNPROVED
+            return "link_dead" if self._misses >= dead else None
+        self._misses = 0  # something answers
+        self._aways = self._aways + 1 if code == "away" else 0
+        self._look_in(_ASK_RARELY_MS)
+        if code in _UNSURE or not self._is_anyone_else_ready():
+            return None
+        if code == "away":
+            return "connect_failed" if self._aways >= _AWAY_OFTEN else None
+        return code
 
-    def _is_anyone_ready_but_this(self):
+    def _is_anyone_else_ready(self):
         return any([s.way is not self._current and not s.rests() for s in self._standings])
 
     def _better(self, standing):
@@ -253,7 +256,6 @@ class Link:
         """The way is proved: its ladder begins anew, and the next start begins with it."""
         self._log.info("link proved way=%s", standing.way.kind)
         standing.rung = self._deaths = 0
-        self.trouble = ""
         good = standing.way.name if standing.way.kind == "wifi" else self._kept.get("good")
         if good != self._kept.get("good") or "reset" in self._kept:
             self._keep({"good": good} if good else {})
@@ -267,14 +269,13 @@ class Link:
                 self._reset(code)
         if len(self._standings) > 1:
             standing.rest()
-        return code if code != "away" else "connect_failed"
+        return code
 
     def _reset(self, code):
         """The last rung, once an outage: what a reset does not cure, ten will not."""
         if self._plan_reset and "reset" not in self._kept:
             self._log.error("reset is planned reason=%s", code)
             self._keep({"good": self._kept.get("good"), "reset": 1})
-            self.step = "reset"
             self._plan_reset(code)
 
     def _keep(self, value):
@@ -290,14 +291,9 @@ class Link:
         self._set(False, reason)
         await self._current.leave()
 
-    def _idle(self):
-        return self._is_idle is None or self._is_idle()
-
-    def _look_in(self, delay_ms, is_later=False):
-        """A probe in delay_ms; is_later: even if one is due before."""
-        due = ticks_add(ticks_ms(), delay_ms)
-        if is_later or self._probe_ticks_ms is None:
-            self._probe_ticks_ms = due
+    def _look_in(self, delay_ms):
+        """The next probe, if one is wanted then."""
+        self._probe_ticks_ms = ticks_add(ticks_ms(), delay_ms)
 
     def _set(self, up, reason):
         if up != self._up or reason != self.reason:
@@ -321,7 +317,9 @@ class Link:
     def as_dict(self):
         state = {"up": self._up, "proved": self._up and self.proved, "way": self.kind}
         state["joins"] = self.joins
-        state["step"] = self.step
+        state["step"] = self._current.step if self._current else ""
+        if "reset" in self._kept:
+            state["reset_planned"] = True
         state["rssi_dbm"] = self.rssi_dbm()
         if self.trouble:
             state["trouble"] = self.trouble

@@ -9,9 +9,8 @@ from device.compat import const
 from device.errors import DeviceError
 
 _MAX_BODY_BYTES = const(2048)
-# It was the cloud that spoke, or its speech could not be read for a reason of ours.
-_PROVES = ("tls_dates", "bad_answer", "low_memory")
-_IN_THE_WAY = ("portal", "tls_untrusted", "tls_wrong_name")
+# What the time server could not add anything to.
+_SAID = ("portal", "tls_untrusted", "tls_wrong_name", "tls_dates", "low_memory")
 
 
 async def ask(http, api_origin, net, ntp_server, nonce):
@@ -24,9 +23,9 @@ async def ask(http, api_origin, net, ntp_server, nonce):
         return None
     except DeviceError as e:
         code = e.code
-    if code in _PROVES:
+    if code == "bad_answer":
         return None
-    if code in _IN_THE_WAY:
+    if code in _SAID:
         return code
     from device.link import ntp
 

@@ -7,6 +7,7 @@ _JOIN_LIMIT_MS = const(20_000)
 _JOIN_STEP_MS = const(200)
 _RADIO_OFF_MS = const(30_000)
 _RUNG_RADIO_OFF = const(2)
+_STEPS = ("join", "rejoin", "radio_off")
 
 _REASONS = {"not_found": "wifi_not_found", "refused": "wifi_refused"}
 
@@ -16,7 +17,7 @@ class WifiWay:
 
     kind = "wifi"
     limit_ms = _JOIN_LIMIT_MS + _RADIO_OFF_MS + 10_000
-    steps = ("join", "rejoin", "radio_off", "radio_off")
+    step = ""
 
     def __init__(self, wifi, name, secrets):
         self._wifi = wifi
@@ -25,6 +26,7 @@ class WifiWay:
 
     async def start(self, rung):
         """Join; returns when there is an address. Raises Transient."""
+        self.step = _STEPS[min(rung, _RUNG_RADIO_OFF)]
         if rung >= _RUNG_RADIO_OFF:
             await sleep_ms(_RADIO_OFF_MS)  # leaving has put it off
         self._wifi.connect(self.name, self._secrets.get("wifi:" + self.name) or "")

@@ -1,7 +1,7 @@
 """link.at and link.dialling over transcripts of two families of modems, and over a scripted one.
 
 The transcripts are written after the formats in the manuals: SIMCom "A7600 Series AT Command
-Manual" V1.09 and Quectel "EC2x&EG9x Series AT Commands Manual" V2.0. A line ">" is what we send,
+Manual" V1.01 and Quectel "EC20 AT Commands Manual" V1.3. A line ">" is what we send,
 "<" what the modem sends (line ends around it unless it says `raw`), "<echo" the echo of what was
 sent last.
 """

@@ -57,8 +57,14 @@ class Bench:
         secrets = fakes.Secrets()
         secrets.values.update({"wifi:" + name: password for name, password in networks})
         ways = [WifiWay(self.wifi, name, secrets) for name, _ in networks]
-        self.link = Link(ways, self.changes.append, self.log)
+        self.probes = []  # what each finds; None: the way is proved
+        self.link = Link(
+            ways, self.changes.append, self.log, lambda: True, self._probe, None, None
+        )
         self.check_ins = []
+
+    async def _probe(self):
+        return self.probes.pop(0) if self.probes else None
 
     def run(self, seconds, *steps):
         """steps: pairs (at second, function)."""
@@ -136,15 +142,23 @@ def test_a_port_that_raises_is_handled(time):
 def test_up_in_name_only_is_left_and_joined_again(time):
     b = Bench(time)
     dead = b.link.exchange_failed
-    b.run(30, (4, b.link.exchange_succeeded), *[(5 + n, dead) for n in range(5)])
+    b.probes = [None, "timeout", "timeout", "timeout"]
+    b.run(120, (20, dead))
     assert b.changes == [True, False, True] and b.wifi.leaves == 1
-    assert any("dead doubts=5" in line for line in b.lines)
+    assert any("link down way=wifi reason=link_dead" in line for line in b.lines)
+
+
+def test_what_others_could_not_reach_is_asked_for_before_the_way_is_left(time):
+    b = Bench(time)
+    b.run(3600, *[(20 + 30 * n, b.link.exchange_failed) for n in range(100)])
+    assert b.changes == [True], "each probe was answered"
 
 
 def test_an_answer_in_between_proves_the_way(time):
     b = Bench(time)
-    failed, succeeded = b.link.exchange_failed, b.link.exchange_succeeded
-    b.run(60, *[(5 + n, failed if n % 5 else succeeded) for n in range(40)])
+    b.probes = [None] + ["timeout", "timeout", None] * 30
+    failed = b.link.exchange_failed
+    b.run(3600, *[(20 + n, failed) for n in range(0, 3500, 100)])
     assert b.changes == [True] and b.wifi.leaves == 0
 
 

@@ -6,6 +6,8 @@ board.json (read by device/hal/sim/board.py):
     speed   times real time, 0: as fast as it is taken      control   [address, port] of our end
     limits  setting -> highest number                       driver_ms  what its buffers hold
     rtc     "host" or "unset"                               cause     reset cause of this start
+    modem   what device/hal/sim/modem.py takes; none: the board has no modem
+    cellular_hosts  name -> address over 4G, where they are other ones than `hosts`
 Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log.
 """
 
@@ -26,6 +28,9 @@ MAX_RESETS = 20
 HEAP_KB = 320  # words are twice as wide here as on the board
 SSID = "bench"
 WIFI_PASSWORD = "bench-password"
+SIM_PIN = "4711"
+APN = "iot.bota.test"
+MODEM = {"family": "quectel", "pin": SIM_PIN, "apn": APN, "latency_ms": 20, "noise": True}
 
 
 class BoardError(Exception):
@@ -71,6 +76,7 @@ class VirtualBoard:
         flash_kb: int = 16384,
         rtc: str = "unset",
         driver_ms: int = 500,
+        modem: dict | None = None,
     ) -> None:
         """Write everything the board carries. May be called again between starts."""
         self._spec = {
@@ -84,6 +90,7 @@ class VirtualBoard:
             "control": list(self.control.address),
             "rtc": rtc,
             "driver_ms": driver_ms,
+            "modem": modem,
             # A pre-roll of a second takes 25 KiB (FLAC, 16 kHz).
             "limits": {"activity.pre_roll_s": 10 if self.has_room() else 1},
         }
@@ -102,6 +109,7 @@ class VirtualBoard:
         if path.exists():
             tree = json.loads(path.read_text())
         tree["values"]["wifi:" + SSID] = WIFI_PASSWORD
+        tree["values"]["cellular:pin"] = SIM_PIN
         tree["values"].pop("token", None)
         if token:
             tree["values"]["token"] = token

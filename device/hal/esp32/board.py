@@ -62,13 +62,27 @@ class Board:
             raise
         self.microphone = Microphone(table)
         self.wifi = Wifi()
-        self.net = Net(read_roots(_ROOTS), self.wifi.is_up)
+        self._modem_table = None if table["modem_uart"] is None else table
+        self._modem = None
+        self.net = Net(read_roots(_ROOTS), self._is_up)
         self.clock = Clock()
         self.battery = Battery(table)
         self.button = Button(table)
         self.indicator = Indicator(led)
         self.watchdog = Watchdog()
         self.console = Console()
+
+    def open_modem(self):
+        """The modem port, loaded when it is wanted; None: the board has no modem."""
+        if self._modem is None and self._modem_table:
+            from device.hal.esp32.modem import Modem
+
+            self._modem = Modem(self._modem_table)
+            self._modem_table = None
+        return self._modem
+
+    def _is_up(self):
+        return self.wifi.is_up() or bool(self._modem and self._modem.is_up())
 
 
 build = Board

@@ -1,9 +1,9 @@
 """A scripted modem: bytes in, bytes out, the ways of two families and the faults of the field.
 
 Written after the formats of the manufacturers' manuals, in our own words: SIMCom A7600 Series AT
-Command Manual V1.09 (*ATREADY, +SPIC) and Quectel EC2x&EG9x Series AT Commands Manual V2.0 (RDY,
-+QIND, +QPINC); common to both: 3GPP TS 27.007 and ITU-T V.250. It knows what a recorder asks and
-says ERROR to all else.
+Command Manual V1.01 and SIM7500_SIM7600 Series V1.12 (*ATREADY, +SPIC), Quectel EC20 AT Commands
+Manual V1.3 (RDY, +QIND, +QPINC); common to both: 3GPP TS 27.007 and ITU-T V.250. It knows what a
+recorder asks and says ERROR to all else.
 """
 
 from device.compat import ticks_add, ticks_diff, ticks_ms

@@ -61,6 +61,8 @@ class Modem:
         if not on and self._data != "idle":
             self._data = "idle"
             self._drop_all()
+        if on and self.spec.get("ppp_silent") == "until_power":
+            self.spec["ppp_silent"] = False
         self.modem.power(on)
 
     def start_data(self, auth, user, password):
