@@ -67,19 +67,21 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--api-port", type=int, default=0, help="port of the API (0: a free one)")
     parser.add_argument("--storage-port", type=int, default=0, help="port of storage")
     parser.add_argument("--storage-endpoint", help="an S3 server of your own in place of Swift")
+    parser.add_argument("--folder", type=pathlib.Path, default=FOLDER, help="where it works")
     return parser.parse_args(argv)
 
 
 @contextlib.contextmanager
-def only_one_at_a_time():
+def only_one_at_a_time(folder: pathlib.Path):
     """Hold the work folder. Raises SimulationError if another simulation has it."""
-    FOLDER.parent.mkdir(exist_ok=True)
-    with (FOLDER.parent / "simulate.lock").open("w") as lock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise SimulationError(
-                "Another simulation runs in this checkout: wait for its end, or stop it."
+                f"Another simulation runs in {folder}: wait for its end, stop it, "
+                "or give this one a place of its own (ARGS='--folder build/second')."
             ) from None
         yield
 
@@ -116,16 +118,19 @@ def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
+    folder = options.folder.resolve()
+    if folder.exists() and any(folder.iterdir()) and not (folder / "heard.pcm").exists():
+        raise SimulationError(f"{folder} holds something that no simulation made: name another.")
     repeat = 1 if options.audio else SAMPLE_REPEATS
     samples = read_samples(options.audio or SAMPLE, options.rate, repeat)
     engine = choose_engine(options.engine, console)
     heap_kb = options.heap
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    (FOLDER / "heard.pcm").write_bytes(samples.tobytes())
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "heard.pcm").write_bytes(samples.tobytes())
     started_s = time.monotonic()
     with Cloud.start(
-        FOLDER / "cloud",
+        folder / "cloud",
         generation=options.generation,
         api_port=options.api_port,
         storage_port=options.storage_port,
@@ -133,14 +138,14 @@ def run(options: argparse.Namespace, console: Console) -> int:
     ) as cloud:
         _, token = cloud.register_recorder("SIM-0001", end_user="Simulator")
         console.print(
-            f"recorder  {FOLDER / 'board'} ({engine}"
+            f"recorder  {folder / 'board'} ({engine}"
             + (f", heap {heap_kb} KiB)" if engine == "micropython" else ")")
         )
         console.print(f"cloud     {cloud.api_origin}\nstorage   {cloud.storage_origin}")
-        board = VirtualBoard(FOLDER / "board", engine, heap_kb)
+        board = VirtualBoard(folder / "board", engine, heap_kb)
         try:
             board.equip(
-                audio=FOLDER / "heard.pcm",
+                audio=folder / "heard.pcm",
                 rate_hz=options.rate,
                 speed=options.speed,
                 hosts=cloud.hosts,
@@ -254,7 +259,7 @@ def main(argv: list[str] | None = None) -> int:
     console = Console(highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     try:
-        with only_one_at_a_time():
+        with only_one_at_a_time(options.folder):
             return run(options, console)
     except (AudioError, BoardError, BuildError, CloudError, SimulationError) as error:
         print(f"simulate: {error}", file=sys.stderr)

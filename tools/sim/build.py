@@ -3,6 +3,7 @@ boot.py and main.py as they are.
 """
 
 import hashlib
+import os
 import pathlib
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE_FILES = ("boot.py", "main.py")
 # The unix port runs native code of its own machine only; elsewhere viper falls to its plain twin.
 HOST_ARCH = "x64"
+MARKER = "built-from"
 
 
 class BuildError(Exception):
@@ -45,18 +47,33 @@ def build(target: pathlib.Path, root: pathlib.Path = ROOT, arch: str = HOST_ARCH
     digest = hashlib.sha256(arch.encode() + pathlib.Path(shorten_module.__file__).read_bytes())
     for path in [*sources, *map(pathlib.Path, SOURCE_FILES)]:
         digest.update(str(path).encode() + (root / path).read_bytes())
-    marker = target / "built-from"
-    if marker.exists() and marker.read_text() == digest.hexdigest():
+    wanted = digest.hexdigest()
+    if _is_built(target, wanted):
         return target
-    shutil.rmtree(target, ignore_errors=True)
+    # Apart, then under its name at once: others may build or run the same tree meanwhile.
+    fresh = target.with_name(f"{target.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
     shortened = shorten({path: (root / path).read_text() for path in sources})
     for path, text in shortened.items():
-        short = target / path
+        short = fresh / path
         short.parent.mkdir(parents=True, exist_ok=True)
         short.write_text(text)
-        compile_module(short, target / path.with_suffix(".mpy"), str(path), arch)
+        compile_module(short, fresh / path.with_suffix(".mpy"), str(path), arch)
         short.unlink()  # a .py beside it would win over the .mpy
     for name in SOURCE_FILES:
-        shutil.copy(root / name, target / name)
-    marker.write_text(digest.hexdigest())
+        shutil.copy(root / name, fresh / name)
+    (fresh / MARKER).write_text(wanted)
+    if not _is_built(target, wanted):
+        shutil.rmtree(target, ignore_errors=True)
+        try:
+            fresh.rename(target)
+        except OSError:
+            if not _is_built(target, wanted):
+                raise
+    shutil.rmtree(fresh, ignore_errors=True)
     return target
+
+
+def _is_built(target: pathlib.Path, wanted: str) -> bool:
+    marker = target / MARKER
+    return marker.exists() and marker.read_text() == wanted

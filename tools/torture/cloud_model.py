@@ -1,6 +1,6 @@
 """The cloud in memory: the API's device routes and storage, as bytes in and bytes out.
 
-A model of tools/cloud (generation "s"), held to it by host_tests/month/test_cloud_model.py, which
+A model of tools/cloud (generation "s"), held to it by host_tests/cloud/test_cloud_model.py, which
 sends the same requests to both. It exists for speed: a month makes a thousand requests in 20 ms.
 """
 
@@ -121,11 +121,13 @@ class CloudModel:
         recording, wish = self._find(device, parts), _object(body)
         if wish is None:
             return Answer(400, code="invalid_request")
-        if recording is None:
-            return Answer(404, code="not_found")
         content_type, size = wish.get("content_type"), wish.get("file_size_bytes", 1)
         is_size = isinstance(size, int) and size >= 1
-        if wish.get("type", "audio") != "audio" or content_type not in _AUDIO_TYPES or not is_size:
+        if wish.get("type", "audio") != "audio" or not is_size:
+            return Answer(400, code="invalid_request")
+        if recording is None:
+            return Answer(404, code="not_found")
+        if content_type not in _AUDIO_TYPES:
             return Answer(400, code="invalid_request")
         if recording.status not in ("pending", "integrity_failure"):
             return Answer(409, code="resource_already_exists")
