@@ -23,7 +23,7 @@ _REST_FIRST_MS = const(300_000)
 _REST_CAP_MS = const(3_600_000)
 _STEADY_MS = const(600_000)  # proved for so long, a way's next rest is a short one again
 _PROVE_MS = const(15_000)  # nobody exchanged anything for so long after joining: we ask
-_DOUBT_MS = const(10_000)  # after an exchange of others has failed: we ask
+_DOUBT_MS = const(3_000)  # after an exchange of others has failed: we ask
 _ASK_AGAIN_MS = const(20_000)
 _ASK_RARELY_MS = const(60_000)  # the way is open, or nothing that we do changes it
 _DEAD_PROVED = const(3)  # probes in a row
@@ -104,7 +104,8 @@ class Link:
         """Name, connection or answer did not come, or came from somebody else: we ask ourselves,
         because what did not answer may be the cloud.
         """
-        if self.proved and not self._is_doubted:
+        is_late = ticks_diff(self._probe_ticks_ms, ticks_ms()) > _DOUBT_MS
+        if not self._is_doubted and (self.proved or is_late):
             self._look_in(_DOUBT_MS)
         self._is_doubted = True
 

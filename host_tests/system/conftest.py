@@ -28,10 +28,18 @@ class Bench:
         self.board = VirtualBoard(folder / "board", engine)
 
     def equip(
-        self, *, speed: int = 0, recording: dict | None = None, driver_ms: int = 500, **config
+        self,
+        *,
+        speed: int = 0,
+        recording: dict | None = None,
+        driver_ms: int = 500,
+        modem: dict | None = None,
+        hosts: dict[str, str] | None = None,
+        **config,
     ):
-        """recording: settings of that section beside the bench's own; config: whole sections of
-        config.json that replace the bench's.
+        """recording: settings of that section beside the bench's own; modem: see
+        device/hal/sim/modem.py; hosts: what names mean over Wi-Fi, if not the cloud's; config:
+        whole sections of config.json that replace the bench's.
         """
         cloud = self.cloud
         settings = {
@@ -46,7 +54,9 @@ class Bench:
             rate_hz=RATE_HZ,
             speed=speed,
             driver_ms=driver_ms,
-            hosts=cloud.hosts,
+            modem=modem,
+            hosts=hosts or cloud.hosts,
+            cellular_hosts=cloud.hosts,
             root_der=cloud.ca_der,
             config=settings | config,
             token=self.token,

@@ -77,6 +77,7 @@ class VirtualBoard:
         rtc: str = "unset",
         driver_ms: int = 500,
         modem: dict | None = None,
+        cellular_hosts: dict[str, str] | None = None,
     ) -> None:
         """Write everything the board carries. May be called again between starts."""
         self._spec = {
@@ -91,6 +92,7 @@ class VirtualBoard:
             "rtc": rtc,
             "driver_ms": driver_ms,
             "modem": modem,
+            "cellular_hosts": cellular_hosts or hosts,
             # A pre-roll of a second takes 25 KiB (FLAC, 16 kHz).
             "limits": {"activity.pre_roll_s": 10 if self.has_room() else 1},
         }
