@@ -36,17 +36,15 @@ class Joints:
         """True while no clip is in hand: the way may be changed."""
         return not self.lane.in_hand
 
-    async def probe(self):
-        """See link/probe.py."""
+    async def probe(self, is_doubted):
+        """See link/probe.py. While a wait is in force the cloud is not asked, whatever for."""
         from device.link import probe
 
         origin, ntp_server = self._probed
         nonce = b"".join(self._random_bits(32).to_bytes(4, "big") for _ in range(2))
-        try:
-            return await probe.ask(self.http, origin, self._net, ntp_server, nonce)
-        finally:
-            forget_module("device.link.probe")
-            forget_module("device.link.ntp")
+        forget_module("device.link.probe")
+        http = None if is_doubted or self.lane.is_resting() else self.http
+        return await probe.ask(self._net, ntp_server, nonce, http, origin)
 
     def work_came(self):
         """A clip is closed or repaired, or the time became known."""

@@ -1,11 +1,11 @@
-"""Is the way open? One small exchange that nobody but the cloud can answer; loaded for it alone.
+"""Is the way open? Small exchanges that only the one who is asked can answer; loaded for them.
 
-proof   any answer over verified TLS, whatever it says: GET /health of the API
-away    no such answer, but the time server answers our own nonce: the way is open, and the
-        cloud is not at its end now
+First the time server, which answers our own nonce: that shows the way and costs the cloud nothing;
+so a fleet whose cloud is away leaves it in peace. Then, if the caller allows it, the cloud itself:
+any answer over verified TLS proves it, whatever it says (GET /health of the API).
 """
 
-from device.compat import const
+from device.compat import const, forget_module
 from device.errors import DeviceError
 
 _MAX_BODY_BYTES = const(2048)
@@ -13,24 +13,27 @@ _MAX_BODY_BYTES = const(2048)
 _SAID = ("portal", "tls_untrusted", "tls_wrong_name", "tls_dates", "low_memory")
 
 
-async def ask(http, api_origin, net, ntp_server, nonce):
-    """None if the way is proved; "away"; or the reason why not (a code of reasons.LANE).
+async def ask(net, ntp_server, nonce, http, api_origin):
+    """(code, is_time_heard) of a look at the way. http: HttpClient; None: the cloud is left alone.
 
-    Waits at most for the limits of http and of one datagram.
+    code: None, the cloud answered; "away", only the time server did; else the reason why nobody
+    did (a code of reasons.LANE). Waits at most for the limits of net and http.
     """
-    try:
-        await http.request("GET", api_origin + "/health", [], b"", _MAX_BODY_BYTES)
-        return None
-    except DeviceError as e:
-        code = e.code
-    if code == "bad_answer":
-        return None
-    if code in _SAID:
-        return code
     from device.link import ntp
 
+    forget_module("device.link.ntp")
     try:
         await ntp.ask(net, ntp_server, nonce)
-        return "away"
-    except DeviceError:
-        return code
+        code = "away"
+    except DeviceError as e:
+        code = "away" if e.code == "throttled" else e.code  # to be left alone is an answer too
+    is_time_heard = code == "away"
+    if http is None:
+        return code, is_time_heard
+    try:
+        await http.request("GET", api_origin + "/health", [], b"", _MAX_BODY_BYTES)
+        return None, is_time_heard
+    except DeviceError as e:
+        if e.code == "bad_answer":  # of a peer that was verified
+            return None, is_time_heard
+        return e.code if e.code in _SAID or not is_time_heard else code, is_time_heard

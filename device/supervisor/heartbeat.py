@@ -66,7 +66,7 @@ class Heartbeat:
             self.failed += 1
             self._log.warning("heartbeat failed %s", e)
             if e.code in _LINK_CODES:
-                self._link.exchange_failed()
+                self._link.exchange_failed(e.code)
             return
         self.sent += 1
         self._link.exchange_succeeded()

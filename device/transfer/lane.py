@@ -60,6 +60,10 @@ class Lane:
         self._backlog.rewind()
         self._work.set()
 
+    def is_resting(self):
+        """True while the cloud is to be left alone."""
+        return bool(self.in_hand or self._waits.left_ms())
+
     async def run(self, check_in):
         """Deliver for ever. check_in(within_ms): tells the supervisor that this task lives."""
         while True:
@@ -136,7 +140,7 @@ class Lane:
 
     def _failed(self, clip, e):
         if e.code in _LINK_CODES:
-            self._link.exchange_failed()
+            self._link.exchange_failed(e.code)
         else:
             self._link.exchange_succeeded()
         if e.code == "verification_pending" and clip.number != self._pending_number:
@@ -151,7 +155,7 @@ class Lane:
 
     def _refused(self, e):
         if e.code in _INTERCEPTED:
-            self._link.exchange_failed()
+            self._link.exchange_failed(e.code)
         wait_s = self._waits.refused(e)
         self._set_reason(e.code, e.detail, wait_s * 1000)
         self._log.error("lane waits for somebody reason=%s wait_s=%d", e, wait_s)

@@ -15,6 +15,7 @@ from device.link.wifi import WifiWay
 from device.reasons import LANE, is_reason
 from device.store.slots import Slots
 
+INTERCEPTED = ("portal", "tls_untrusted", "tls_wrong_name")
 SETTINGS = {"apn": "iot.example", "user": "", "auth": "none", "roaming": False}
 MINUTE, HOUR = 60, 3600
 
@@ -67,6 +68,7 @@ class World:
         self.names, self.first = names, first
         self.fates = {}  # "home", "office" or "4g" -> code that exchanges end with
         self.idle = True
+        self.has_time = True
         self.resets = []
         self.history = []  # (second, up, kind)
         self.sent = []  # second of each exchange that succeeded
@@ -109,9 +111,15 @@ class World:
                 return "link_down"
         return self.fates.get(name)
 
-    async def _probe(self):
-        await asyncio.sleep(15 if self._fate() == "timeout" else 0.5)
-        return self._fate()
+    async def _probe(self, is_doubted):
+        """As link/probe.py: in doubt the time server alone is asked."""
+        fate = self._fate()
+        await asyncio.sleep(2 if fate == "timeout" else 0.5)
+        if fate in INTERCEPTED:
+            return ("away", True) if is_doubted else (fate, True)
+        if is_doubted and fate is None:
+            fate = "away"
+        return fate, fate in (None, "away") and self.has_time
 
     async def _lane(self):
         while True:
@@ -123,7 +131,7 @@ class World:
                 await asyncio.sleep(15)
             code = "timeout" if code == "away" else code
             if code:
-                self.link.exchange_failed()
+                self.link.exchange_failed(code)
             else:
                 self.link.exchange_succeeded()
                 self.sent.append(self.time.seconds)
@@ -133,7 +141,7 @@ class World:
             await asyncio.sleep(0.5)
             assert is_reason(LANE, self.link.reason), self.link.reason
             assert not (self.radio.joined and self.modem and self.modem.is_up()), "one at a time"
-            step = self.link.as_dict()["step"]
+            step = self.link.current.step
             if not self.steps or self.steps[-1] != step:
                 self.steps.append(step)
 
@@ -298,6 +306,21 @@ def test_a_cloud_that_is_away_for_an_hour_is_not_a_dead_way(world):
     w.fates.clear()
     w.run(40)
     assert w.sent[-1] > w.time.seconds - 40, "within one try it goes on"
+
+
+def test_where_no_time_server_answers_its_silence_counts_less(world):
+    """A firewall that lets only HTTPS pass, and a cloud that is away for some minutes."""
+    w = world(modem=False)
+    w.has_time = False
+    w.run(MINUTE)
+    w.fates["home"] = "timeout"
+    w.run(5 * MINUTE)
+    w.fates.clear()
+    w.run(MINUTE)
+    assert len(w.radio.connects) == 1 and w.link.as_dict()["proved"]
+    w.fates["home"] = "timeout"
+    w.run(10 * MINUTE)
+    assert len(w.radio.connects) == 2, "but a way that is dead is found there too"
 
 
 def test_an_answer_of_the_time_server_alone_is_not_enough_for_ever(world):

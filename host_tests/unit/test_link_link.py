@@ -63,8 +63,8 @@ class Bench:
         )
         self.check_ins = []
 
-    async def _probe(self):
-        return self.probes.pop(0) if self.probes else None
+    async def _probe(self, is_doubted):
+        return self.probes.pop(0) if self.probes else None, True
 
     def run(self, seconds, *steps):
         """steps: pairs (at second, function)."""
@@ -141,7 +141,7 @@ def test_a_port_that_raises_is_handled(time):
 
 def test_up_in_name_only_is_left_and_joined_again(time):
     b = Bench(time)
-    dead = b.link.exchange_failed
+    dead = lambda: b.link.exchange_failed("timeout")  # noqa: E731
     b.probes = [None, "timeout", "timeout", "timeout"]
     b.run(120, (20, dead))
     assert b.changes == [True, False, True] and b.wifi.leaves == 1
@@ -150,15 +150,15 @@ def test_up_in_name_only_is_left_and_joined_again(time):
 
 def test_what_others_could_not_reach_is_asked_for_before_the_way_is_left(time):
     b = Bench(time)
-    b.run(3600, *[(20 + 30 * n, b.link.exchange_failed) for n in range(100)])
+    b.run(3600, *[(20 + 30 * n, lambda: b.link.exchange_failed("timeout")) for n in range(100)])
     assert b.changes == [True], "each probe was answered"
 
 
 def test_an_answer_in_between_proves_the_way(time):
     b = Bench(time)
     b.probes = [None] + ["timeout", "timeout", None] * 30
-    failed = b.link.exchange_failed
-    b.run(3600, *[(20 + n, failed) for n in range(0, 3500, 100)])
+    steps = [(20 + n, lambda: b.link.exchange_failed("timeout")) for n in range(0, 3500, 100)]
+    b.run(3600, *steps)
     assert b.changes == [True] and b.wifi.leaves == 0
 
 

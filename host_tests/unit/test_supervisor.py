@@ -240,7 +240,7 @@ class Up:
     def exchange_succeeded(self):
         self.told += ("answer",)
 
-    def exchange_failed(self):
+    def exchange_failed(self, code):
         self.told += ("none",)
 
 
