@@ -192,16 +192,15 @@ def _join(board, settings, faults, buffers, boot, log):
 
 def ways_of(board, settings, log):
     """The ways out, most wanted first. What only 4G needs is loaded where 4G is set up."""
-    from device.link.wifi import WifiWay
+    from device.link.link import Way
 
-    ways: list = [WifiWay(board.wifi, name, board.secrets) for name in settings["wifi.networks"]]
+    secrets = board.secrets
+    ways = [Way("wifi", name, board.wifi, secrets) for name in settings["wifi.networks"]]
     modem = board.open_modem() if settings["cellular.apn"] else None
     if modem:
-        from device.link.cellular import Cellular
-
         part = {name: settings["cellular." + name] for name in ("apn", "user", "auth", "roaming")}
-        cellular = Cellular(modem, part, board.secrets, log)
-        ways.insert(0 if settings["link.first"] == "cellular" else len(ways), cellular)
+        place = 0 if settings["link.first"] == "cellular" else len(ways)
+        ways.insert(place, Way("4g", "4g", modem, secrets, part))
     elif settings["cellular.apn"]:
         log.error("settings cellular.apn: this board has no modem")
     return ways

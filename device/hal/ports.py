@@ -39,6 +39,7 @@ class Wifi:
     """connect(ssid, password)   begin to join; returns at once.
     status()                  "idle", "joining", "up", "not_found", "refused" or "failed".
     disconnect()              leave the network and drop the address; the radio is off.
+    is_up()                   status() is "up".
     address()                 the address as text, or None.
     rssi_dbm()                signal strength, or None.
     connect and disconnect raise Transient(wifi_error) if the driver refuses.
@@ -61,6 +62,9 @@ class Modem:
     start_data(auth, user, password)   after CONNECT: the line is PPP's; returns at once. auth:
                               "none", "pap" or "chap". Raises Transient(ppp_failed).
     data_status()             "idle", "joining", "up" or "failed".
+    is_up()                   data_status() is "up".
+    signal_dbm, is_roaming    as the dialling found them; rssi_dbm() gives the first, for a modem
+                              in data mode hears no question.
     stop_data()               ask PPP to end, at once; data_status() turns "idle" when it has.
     address()                 the address as text, or None.
     """

@@ -36,18 +36,18 @@ RUNG_POWER = const(2)
 _HOME, _DENIED, _AWAY = "1", "3", "5"  # <stat> of TS 27.007 7.2, as far as it carries data
 
 
-async def call(modem, settings, secrets, rung, facts, log):
+async def call(modem, settings, secrets, rung, log):
     """Bring the modem to CONNECT; the byte port then belongs to PPP.
 
-    settings: dict with apn, roaming. rung: of the ladder in docs/link.md. facts: dict that is told
-    "csq_dbm", "roaming". Raises Transient or NeedsOperator with a code of reasons.LANE.
+    settings: dict with apn, roaming. rung: of the ladder in docs/link.md. The modem port's
+    signal_dbm and is_roaming are set. Raises Transient or NeedsOperator (codes of reasons.LANE).
     """
     at = At(modem)
     await _wake(at, modem, rung, log)
     await _unlock(at, secrets, log)
     await _set_context(at, settings["apn"], rung)
-    facts["roaming"] = await _register(at, settings["roaming"])
-    facts["csq_dbm"] = await signal_dbm(at)
+    modem.is_roaming = await _register(at, settings["roaming"])
+    modem.signal_dbm = await signal_dbm(at)
     await _attach(at)
     await _dial(at)
 

@@ -24,28 +24,41 @@ _DOUBT_MS = const(3_000)  # after an exchange of others has failed: we ask
 _STEADY = const(600)  # looks: proved for so long, the way's next rest is a short one again
 _WISH_MS = const(600_000)  # how long a clip in hand may delay a better way
 _CHECK_IN_MS = const(300_000)  # above one probe
+_START_MS = const(600_000)  # above the sum of what dialling waits for
+
+
+class Way:
+    """kind: "wifi" or "4g"; name: of the network; port: wifi or modem; settings: of 4G.
+
+    How it is started and left stands in wifi.py and cellular.py, loaded for it; how it stands with
+    us in rung (of its ladder), rest_ms, rests_until (ticks, or None) and has_time (a time server
+    answers there).
+    """
+
+    def __init__(self, kind, name, port, secrets, settings=None):
+        self.kind = kind
+        self.name = name
+        self.port = port
+        self.secrets = secrets
+        self.settings = settings
+        self.step = ""
+        self.rung = self.rest_ms = 0
+        self.rests_until = None
+        self.has_time = self.is_stuck = False
 
 
 class Link:
     """ways: most wanted first; changed(is_up): told at each change; is_idle(): no clip in hand;
     probe(is_doubted): coroutine, see link/probe.py; plan_reset(reason), or None where nobody can;
     slots: durable (store.slots), or None.
-
-    A way has kind, name, step, limit_ms, start(rung), leave(), is_up(), address(), rssi_dbm(); its
-    standing with us is kept in it: rung, rest_ms, rests_until (ticks, or None), has_time (a time
-    server answers there).
     """
 
     def __init__(self, ways, changed, log, is_idle, probe, plan_reset, slots):
-        for way in ways:
-            way.rung = way.rest_ms = 0
-            way.rests_until = None
-            way.has_time = False
         self.ways = ways
         self.log = log
         self.plan_reset = plan_reset
         self.slots = slots
-        self.kept = None  # "good": the last Wi-Fi that was proved; "reset": planned one
+        self.kept = None  # of rules.py, once it was read
         self.current = None
         self.better_ticks_ms = None  # when a better way may be tried, or None
         self.probe_ticks_ms = 0
@@ -109,8 +122,8 @@ class Link:
                 self._set(False, self._held or "no_wifi_configured")
                 await sleep_ms(_WATCH_MS)
                 continue
-            way = self.current = self._rule("choose")
-            check_in(way.limit_ms)
+            way = self.current = self._rule("choose") if len(self.ways) > 1 else self.ways[0]
+            check_in(_START_MS)
             if await self._start(way):
                 retry_ms = _RETRY_FIRST_MS
                 await self._leave(await self._watch(way, check_in))
@@ -128,7 +141,7 @@ class Link:
     async def _start(self, way):
         self.joins += 1
         try:
-            await way.start(way.rung)
+            await _module_of(way).start(way, self.log)
         except DeviceError as e:
             self.log.warning("%s failed way=%s reason=%s", way.step, way.kind, e)
             await self._leave(e.code)
@@ -142,38 +155,40 @@ class Link:
 
     async def _watch(self, way, check_in):
         """Until the way has to be left; returns the reason."""
-        address = way.address()
+        port = way.port
+        address = port.address()
         is_booked = False
         steady = 0
         wished = ticks_ms()
-        self._rule("look_for_better")
+        if way is self.ways[0]:
+            self.better_ticks_ms = None
+        else:
+            self._rule("look_for_better")
         while True:
             check_in(_CHECK_IN_MS)
             if self._held:
                 return self._held
-            if not way.is_up():
+            if not port.is_up():
                 return "link_down"
-            if way.address() != address:
+            if port.address() != address:
                 self.log.warning("address changed way=%s", way.kind)
-                address = way.address()
+                address = port.address()
                 self._changed(False)  # what was open belongs to the old one
                 self._changed(True)
-            if self.proved and not is_booked:
+            is_idle = self._idle()
+            if self.proved and not is_booked and is_idle:  # rules take memory, which a clip needs
                 is_booked = True
                 self._rule("book")
             steady += is_booked
             if steady == _STEADY:
                 way.rest_ms = 0
-            if (self.is_doubted or not self.proved) and self._idle():
-                if ticks_diff(self.probe_ticks_ms, ticks_ms()) <= 0:
-                    found = await self._probe(self.is_doubted)
-                    code = self._rule("judge", found, self._heard)
-                    if code:
-                        self._rule("died", way, code)
-                        return code
+            if (self.is_doubted or not self.proved) and is_idle:
+                code = await self._look_out()
+                if code:
+                    return code
             now = ticks_ms()
             if self._wish:
-                if self._idle():
+                if is_idle and self._idle():
                     return "link_changing"
                 if ticks_diff(now, wished) > _WISH_MS:
                     self._wish = False
@@ -183,10 +198,16 @@ class Link:
                 wished = now
             await sleep_ms(_WATCH_MS)
 
+    async def _look_out(self):
+        """Probe when it is time to; returns why the way has to be left, or None."""
+        if ticks_diff(self.probe_ticks_ms, ticks_ms()) > 0:
+            return None
+        return self._rule("judge", await self._probe(self.is_doubted), self._heard)
+
     async def _leave(self, reason):
         self._wish = False
         self._set(False, reason)
-        await self.current.leave()
+        await _module_of(self.current).leave(self.current, self.log)
 
     def _set(self, up, reason):
         if up != self._up or reason != self.reason:
@@ -203,7 +224,27 @@ class Link:
         return self.current.kind if self.current else None
 
     def rssi_dbm(self):
-        return self.current.rssi_dbm() if self.current else None
+        return self.current.port.rssi_dbm() if self.current else None
 
     def as_dict(self):
-        return self._rule("as_dict", self._up)
+        state = {"up": self._up, "proved": self._up and self.proved, "way": self.kind}
+        state["joins"] = self.joins
+        state["step"] = self.current.step if self.current else ""
+        state["rssi_dbm"] = self.rssi_dbm()
+        if self.trouble:
+            state["trouble"] = self.trouble
+        if not self._up:
+            state["reason"] = self.reason
+        return state
+
+
+def _module_of(way):
+    if way.kind == "wifi":
+        from device.link import wifi as module
+
+        forget_module("device.link.wifi")
+    else:
+        from device.link import cellular as module
+
+        forget_module("device.link.cellular")
+    return module

@@ -27,8 +27,7 @@ def choose(link):
     """The first way that does not rest, of Wi-Fi the one that was good last; if all rest, the one
     whose rest ends first.
     """
-    if link.kept is None:
-        link.kept = _read(link.slots)
+    kept = _kept(link)
     ready = [way for way in link.ways if not _rests(way)]
     if not ready:
         now = ticks_ms()
@@ -36,7 +35,7 @@ def choose(link):
     first = ready[0]
     if link.reason != "link_changing" and first.kind == "wifi":
         for way in ready:
-            if way.kind == "wifi" and way.name == link.kept.get("good"):
+            if way.kind == "wifi" and way.name == kept.get("good"):
                 return way
     return first
 
@@ -60,9 +59,16 @@ def look_for_better(link):
 
 
 def judge(link, found, heard):
-    """What a probe found (heard: what the exchange before it met); why the way has to be left, or
-    None.
+    """Act on what a probe found (heard: what the exchange before it met); returns why the way has
+    to be left, or None.
     """
+    code = _judged(link, found, heard)
+    if code:
+        died(link, link.current, code)
+    return code
+
+
+def _judged(link, found, heard):
     code, is_time_heard = found
     if is_time_heard:
         link.time_came()
@@ -99,8 +105,9 @@ def book(link):
     way = link.current
     link.log.info("link proved way=%s", way.kind)
     way.rung = link.deaths = 0
-    good = way.name if way.kind == "wifi" else link.kept.get("good")
-    if good != link.kept.get("good") or "reset" in link.kept:
+    kept = _kept(link)
+    good = way.name if way.kind == "wifi" else kept.get("good")
+    if good != kept.get("good") or "reset" in kept:
         _keep(link, {"good": good} if good else {})
 
 
@@ -113,19 +120,6 @@ def died(link, way, code):
             _reset(link, code)
     if len(link.ways) > 1:
         _rest(way)
-
-
-def as_dict(link, up):
-    state = {"up": up, "proved": up and link.proved, "way": link.kind, "joins": link.joins}
-    state["step"] = link.current.step if link.current else ""
-    state["rssi_dbm"] = link.rssi_dbm()
-    if link.trouble:
-        state["trouble"] = link.trouble
-    if link.kept and "reset" in link.kept:
-        state["reset_planned"] = True
-    if not up:
-        state["reason"] = link.reason
-    return state
 
 
 def _rests(way):
@@ -141,9 +135,10 @@ def _rest(way):
 
 def _reset(link, code):
     """The last rung, once an outage: what a reset does not cure, ten will not."""
-    if link.plan_reset and "reset" not in link.kept:
+    kept = _kept(link)
+    if link.plan_reset and "reset" not in kept:
         link.log.error("reset is planned reason=%s", code)
-        good = link.kept.get("good")
+        good = kept.get("good")
         _keep(link, {"good": good, "reset": 1} if good else {"reset": 1})
         link.plan_reset(code)
 
@@ -157,8 +152,11 @@ def _keep(link, value):
         link.log.warning("link state not kept errno=%s", e.errno)
 
 
-def _read(slots):
-    try:
-        return slots and slots.read() or {}
-    except OSError:
-        return {}
+def _kept(link):
+    """What outlived the last boot: "good", the Wi-Fi that was proved last; "reset", planned."""
+    if link.kept is None:
+        try:
+            link.kept = link.slots and link.slots.read() or {}
+        except OSError:
+            link.kept = {}
+    return link.kept

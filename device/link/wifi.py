@@ -1,4 +1,4 @@
-"""The way over one Wi-Fi network: joins it, knows whether it still stands, leaves it."""
+"""The way over one Wi-Fi network: joins it and leaves it. Loaded for that alone."""
 
 from device.compat import const, sleep_ms, ticks_diff, ticks_ms
 from device.errors import DeviceError, Transient
@@ -9,49 +9,30 @@ _RADIO_OFF_MS = const(30_000)
 _RUNG_RADIO_OFF = const(2)
 _STEPS = ("join", "rejoin", "radio_off")
 
-_REASONS = {"not_found": "wifi_not_found", "refused": "wifi_refused"}
+REASONS = {"not_found": "wifi_not_found", "refused": "wifi_refused"}
 
 
-class WifiWay:
-    """wifi: port; name: of the network; its password is read anew for each join."""
+async def start(way, log):
+    """Join; returns when there is an address. Raises Transient."""
+    way.step = _STEPS[min(way.rung, _RUNG_RADIO_OFF)]
+    if way.rung >= _RUNG_RADIO_OFF:
+        await sleep_ms(_RADIO_OFF_MS)  # leaving has put it off
+    wifi = way.port
+    wifi.connect(way.name, way.secrets.get("wifi:" + way.name) or "")
+    started = ticks_ms()
+    status = "joining"
+    while ticks_diff(ticks_ms(), started) < _JOIN_LIMIT_MS:
+        status = wifi.status()
+        if status == "up":
+            return
+        if status in ("not_found", "refused", "failed"):
+            break
+        await sleep_ms(_JOIN_STEP_MS)
+    raise Transient(REASONS.get(status, "link_down"), status)
 
-    kind = "wifi"
-    limit_ms = _JOIN_LIMIT_MS + _RADIO_OFF_MS + 10_000
-    step = ""
 
-    def __init__(self, wifi, name, secrets):
-        self._wifi = wifi
-        self.name = name
-        self._secrets = secrets
-
-    async def start(self, rung):
-        """Join; returns when there is an address. Raises Transient."""
-        self.step = _STEPS[min(rung, _RUNG_RADIO_OFF)]
-        if rung >= _RUNG_RADIO_OFF:
-            await sleep_ms(_RADIO_OFF_MS)  # leaving has put it off
-        self._wifi.connect(self.name, self._secrets.get("wifi:" + self.name) or "")
-        started = ticks_ms()
-        status = "joining"
-        while ticks_diff(ticks_ms(), started) < _JOIN_LIMIT_MS:
-            status = self._wifi.status()
-            if status == "up":
-                return
-            if status in ("not_found", "refused", "failed"):
-                break
-            await sleep_ms(_JOIN_STEP_MS)
-        raise Transient(_REASONS.get(status, "link_down"), status)
-
-    async def leave(self):
-        try:
-            self._wifi.disconnect()
-        except DeviceError:
-            pass  # the driver is confused; the next join begins with the radio off again
-
-    def is_up(self):
-        return self._wifi.status() == "up"
-
-    def address(self):
-        return self._wifi.address()
-
-    def rssi_dbm(self):
-        return self._wifi.rssi_dbm()
+async def leave(way, log):
+    try:
+        way.port.disconnect()
+    except DeviceError as e:
+        log.warning("leaving failed %s", e)  # the next join begins with the radio off again

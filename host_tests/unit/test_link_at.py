@@ -167,13 +167,12 @@ class Line:
 
 
 def dial(time, modem, rung=0, roaming=False, secrets=None, apn="iot.example"):
-    """(facts, lines of the log) of one call; raises as it does."""
+    """((roaming, dBm), lines of the log) of one call; raises as it does."""
     log, lines = fakes.make_log()
-    facts = {}
     wanted = {"apn": apn, "roaming": roaming}
     secrets = secrets or fakes.Secrets()
-    fakes.run(dialling.call(modem, wanted, secrets, rung, facts, log), time)
-    return facts, lines
+    fakes.run(dialling.call(modem, wanted, secrets, rung, log), time)
+    return (modem.is_roaming, modem.signal_dbm), lines
 
 
 def with_pin(pin):
@@ -186,7 +185,7 @@ def test_a_simcom_with_a_pin_and_another_access_point(time):
     line = Line(A7670_WITH_PIN)
     secrets = with_pin("1234")
     facts, lines = dial(time, line, secrets=secrets)
-    assert line.is_through() and facts == {"roaming": False, "csq_dbm": -67}
+    assert line.is_through() and facts == (False, -67)
     assert secrets.values["cellular:tried"] == ""
     assert "1234" not in "".join(lines)
 
@@ -194,7 +193,7 @@ def test_a_simcom_with_a_pin_and_another_access_point(time):
 def test_a_quectel_that_reports_in_between_and_roams(time):
     line = Line(EC200_THAT_REPORTS)
     facts, _ = dial(time, line, roaming=True)
-    assert line.is_through() and facts == {"roaming": True, "csq_dbm": None}
+    assert line.is_through() and facts == (True, None)
 
 
 # -- framing ----------------------------------------------------------------------------------
@@ -291,7 +290,7 @@ def test_from_the_factory_speed_to_data(time, family):
     modem = Modem({"family": family, "noise": True})
     facts, _ = dial(time, modem)
     assert modem.modem.data_mode and modem.modem.baud == 460_800
-    assert facts["csq_dbm"] == -75 and time.seconds < 15
+    assert facts == (False, -75) and time.seconds < 15
 
 
 def test_one_that_is_off_is_switched_on_by_its_key(time, family):
@@ -360,7 +359,7 @@ def test_a_network_that_comes_late_is_waited_for(time, family):
     async def both():
         log, _ = fakes.make_log()
         wanted = {"apn": "a", "roaming": False}
-        await asyncio.gather(dialling.call(modem, wanted, fakes.Secrets(), 0, {}, log), late())
+        await asyncio.gather(dialling.call(modem, wanted, fakes.Secrets(), 0, log), late())
 
     fakes.run(both(), time)
     assert modem.modem.data_mode and 60 < time.seconds < 70
@@ -368,7 +367,7 @@ def test_a_network_that_comes_late_is_waited_for(time, family):
 
 def test_roaming_where_it_is_allowed(time, family):
     facts, _ = dial(time, Modem({"family": family, "network": "roaming"}), roaming=True)
-    assert facts["roaming"] is True
+    assert facts[0] is True
 
 
 # -- the PIN ----------------------------------------------------------------------------------
@@ -467,7 +466,7 @@ def test_hanging_up_a_silent_one_is_bounded(time):
 def test_seeded_trouble_always_ends_in_a_reason_or_in_data(time):
     """300 modems with random faults: each call ends, within its limit, one way or the other."""
     rng = random.Random(20260301)
-    from device.link.cellular import LIMIT_MS
+    from device.link.link import _START_MS
 
     ends = {}
     for _ in range(300):
@@ -484,5 +483,5 @@ def test_seeded_trouble_always_ends_in_a_reason_or_in_data(time):
         except (Transient, NeedsOperator) as e:
             code = e.code
         ends[code] = ends.get(code, 0) + 1
-        assert (time.seconds - before) * 1000 < LIMIT_MS, spec
+        assert (time.seconds - before) * 1000 < _START_MS, spec
     assert ends["data"] > 20 and len(ends) > 5, ends

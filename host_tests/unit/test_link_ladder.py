@@ -9,9 +9,7 @@ import pytest
 
 from device.errors import Transient
 from device.hal.sim.modem import Modem
-from device.link.cellular import Cellular
-from device.link.link import Link
-from device.link.wifi import WifiWay
+from device.link.link import Link, Way
 from device.reasons import LANE, is_reason
 from device.store.slots import Slots
 
@@ -50,6 +48,9 @@ class Radio:
         self.joined = None
         self.off_times.append(self._time.seconds)
 
+    def is_up(self):
+        return self.status() == "up"
+
     def address(self):
         return "192.0.2.%d" % self.lease if self.status() == "up" else None
 
@@ -82,9 +83,9 @@ class World:
         self.tasks = []
         secrets = fakes.Secrets()
         self.log, self.lines = fakes.make_log()
-        ways = [WifiWay(self.radio, name, secrets) for name in self.names]
+        ways = [Way("wifi", name, self.radio, secrets) for name in self.names]
         if self.modem:
-            cellular = Cellular(self.modem, SETTINGS, secrets, self.log)
+            cellular = Way("4g", "4g", self.modem, secrets, SETTINGS)
             ways.insert(0 if self.first == "cellular" else len(ways), cellular)
         self.link = Link(
             ways,
@@ -103,7 +104,7 @@ class World:
     def _fate(self):
         if self.link.kind == "4g":
             name = "4g"
-            if not self.modem.is_up():
+            if not self.modem.carries():
                 return "timeout"
         else:
             name = self.radio.joined

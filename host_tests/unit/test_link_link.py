@@ -6,8 +6,7 @@ import fakes
 import pytest
 
 from device.errors import Transient
-from device.link.link import Link
-from device.link.wifi import WifiWay
+from device.link.link import Link, Way
 
 
 class Wifi:
@@ -38,6 +37,9 @@ class Wifi:
         self.leaves += 1
         self.state = "idle"
 
+    def is_up(self):
+        return self.status() == "up"
+
     def address(self):
         return "192.0.2.7" if self.status() == "up" else None
 
@@ -56,7 +58,7 @@ class Bench:
         self.changes = []
         secrets = fakes.Secrets()
         secrets.values.update({"wifi:" + name: password for name, password in networks})
-        ways = [WifiWay(self.wifi, name, secrets) for name, _ in networks]
+        ways = [Way("wifi", name, self.wifi, secrets) for name, _ in networks]
         self.probes = []  # what each finds; None: the way is proved
         self.link = Link(
             ways, self.changes.append, self.log, lambda: True, self._probe, None, None

@@ -165,11 +165,11 @@ def test_every_code_that_is_raised_is_in_a_table():
 def test_codes_that_come_from_tables_of_the_code_are_in_a_table():
     from device.hal.sockets import _CERTIFICATE_TEXTS
     from device.link.rules import CURABLE, IN_THE_WAY, UNSURE
-    from device.link.wifi import _REASONS
+    from device.link.wifi import REASONS
     from device.supervisor import heartbeat
     from device.transfer.lane import _INTERCEPTED, _LINK_CODES, _PARKED_REASONS
 
-    assert {code for _, code in _CERTIFICATE_TEXTS} | set(_REASONS.values()) <= set(LANE)
+    assert {code for _, code in _CERTIFICATE_TEXTS} | set(REASONS.values()) <= set(LANE)
     assert {*_LINK_CODES, *_INTERCEPTED, *CURABLE.split(), *IN_THE_WAY, *UNSURE} <= set(LANE)
     assert set(_PARKED_REASONS) <= set(CLIP)
     assert heartbeat._LINK_CODES == _LINK_CODES

@@ -27,6 +27,9 @@ _CONNECTING, _CONNECTED = const(3), const(4)  # network_ppp.c, network_ppp_state
 class Modem:
     """table: modem_* of hal/esp32/boards.py."""
 
+    signal_dbm = None
+    is_roaming = False
+
     def __init__(self, table):
         self.baud = table["modem_baud"]
         self.key_on_ms = table["modem_key_on_ms"]
@@ -127,8 +130,10 @@ class Modem:
             raise Transient("ppp_failed", "PPP: %s" % e)
 
     def is_up(self):
-        """For the net port."""
-        return self._ppp is not None and self._ppp.isconnected()
+        return self.data_status() == "up"
+
+    def rssi_dbm(self):
+        return self.signal_dbm
 
     def address(self):
         return self._ppp.ifconfig()[0] if self.is_up() else None

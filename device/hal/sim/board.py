@@ -28,7 +28,7 @@ class Board:
 
             self.modem = Modem(self._spec["modem"], self.net.drop_all)
             hosts = self._spec.get("cellular_hosts", self._spec["hosts"])
-            self.net.cellular = (self.modem.is_up, hosts)
+            self.net.cellular = (self.modem.carries, hosts)
         return self.modem
 
 

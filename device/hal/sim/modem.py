@@ -17,6 +17,8 @@ class Modem:
 
     key_on_ms = 500
     key_off_ms = 2_500
+    signal_dbm = None
+    is_roaming = False
 
     def __init__(self, spec, drop_all=lambda: None):
         self.spec = spec
@@ -92,8 +94,14 @@ class Modem:
             self._set_data("idle")
 
     def is_up(self):
+        return self.data_status() == "up"
+
+    def carries(self):
         """True if sockets reach something: what the net port asks."""
-        return self.data_status() == "up" and not self.spec.get("ppp_silent")
+        return self.is_up() and not self.spec.get("ppp_silent")
+
+    def rssi_dbm(self):
+        return self.signal_dbm
 
     def address(self):
         if self.data_status() != "up":
