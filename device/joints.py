@@ -43,8 +43,10 @@ class Joints:
         origin, ntp_server = self._probed
         nonce = b"".join(self._random_bits(32).to_bytes(4, "big") for _ in range(2))
         forget_module("device.link.probe")
-        http = None if is_doubted or self.lane.is_resting() else self.http
-        return await probe.ask(self._net, ntp_server, nonce, http, origin)
+        found = await probe.ask_time(self._net, ntp_server, nonce)
+        if is_doubted or self.lane.is_resting():
+            return found
+        return await probe.ask_cloud(self.http, origin, found)
 
     def work_came(self):
         """A clip is closed or repaired, or the time became known."""

@@ -13,27 +13,29 @@ _MAX_BODY_BYTES = const(2048)
 _SAID = ("portal", "tls_untrusted", "tls_wrong_name", "tls_dates", "low_memory")
 
 
-async def ask(net, ntp_server, nonce, http, api_origin):
-    """(code, is_time_heard) of a look at the way. http: HttpClient; None: the cloud is left alone.
-
-    code: None, the cloud answered; "away", only the time server did; else the reason why nobody
-    did (a code of reasons.LANE). Waits at most for the limits of net and http.
-    """
+async def ask_time(net, ntp_server, nonce):
+    """("away", True) if the time server answers, else (why not, False). Waits as net does."""
     from device.link import ntp
 
     forget_module("device.link.ntp")
     try:
         await ntp.ask(net, ntp_server, nonce)
-        code = "away"
+        return "away", True
     except DeviceError as e:
-        code = "away" if e.code == "throttled" else e.code  # to be left alone is an answer too
-    is_time_heard = code == "away"
-    if http is None:
-        return code, is_time_heard
+        # To be left alone is an answer too.
+        return ("away", True) if e.code == "throttled" else (e.code, False)
+
+
+async def ask_cloud(http, api_origin, found):
+    """(code, is_time_heard) of the whole look. found: of ask_time. Waits as http does.
+
+    code: None, the cloud answered; "away", only the time server did; else the reason why nobody
+    did (a code of reasons.LANE).
+    """
     try:
         await http.request("GET", api_origin + "/health", [], b"", _MAX_BODY_BYTES)
-        return None, is_time_heard
+        return None, found[1]
     except DeviceError as e:
         if e.code == "bad_answer":  # of a peer that was verified
-            return None, is_time_heard
-        return e.code if e.code in _SAID or not is_time_heard else code, is_time_heard
+            return None, found[1]
+        return e.code if e.code in _SAID or not found[1] else "away", found[1]

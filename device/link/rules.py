@@ -75,8 +75,8 @@ def _judged(link, found, heard):
     if not code:
         link.exchange_succeeded()
         return None
-    if heard in IN_THE_WAY and code == "away":
-        code = heard  # a portal may let questions about the time pass
+    if heard in IN_THE_WAY and code not in IN_THE_WAY:
+        code = heard  # whether or not it lets questions about the time pass
     others = [way for way in link.ways if way is not link.current and not _rests(way)]
     link.trouble = code
     link.log.warning("probe way=%s reason=%s", link.kind, code)

@@ -54,7 +54,9 @@ def no_name(data):
 def look(time, answers, http):
     net = Net(answers)
     origin = "https://api.example:8443"
-    found = fakes.run(probe.ask(net, "ntp.example:1123", NONCE, http, origin), time)
+    found = fakes.run(probe.ask_time(net, "ntp.example:1123", NONCE), time)
+    if http is not None:
+        found = fakes.run(probe.ask_cloud(http, origin, found), time)
     assert net.asked == [("ntp.example", 1123)]
     return found
 
