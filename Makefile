@@ -9,6 +9,7 @@ help:
 	@echo "make simulate AUDIO=my.wav the same with any PCM WAV"
 	@echo "make simulate QUALITY=30dB near-lossless FLAC; CODEC=wav for PCM"
 	@echo "make simulate ENGINE=cpython   with CPython in place of MicroPython's unix port"
+	@echo "make image BOARD=esp32-s3  what a board carries, in build/image/ (esp32, esp32-c3, virtual)"
 	@echo "make test                  the whole test suite (JOBS=1: one file after the other)"
 	@echo "make torture SEEDS=10000  months of virtual time under bad weather, then power cuts"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
@@ -23,6 +24,9 @@ asr:
 simulate: setup
 	@$(VENV_PYTHON) -m tools.simulate $(if $(AUDIO),--audio "$(AUDIO)") $(if $(ENGINE),--engine $(ENGINE)) $(if $(CODEC),--codec $(CODEC)) $(if $(QUALITY),--quality $(QUALITY)) $(ARGS)
 
+image: setup
+	@$(VENV_PYTHON) -m tools.image $(or $(BOARD),esp32-s3) $(ARGS)
+
 test: setup
 	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
@@ -33,5 +37,5 @@ torture: setup
 clean:
 	rm -rf build .venv
 
-.PHONY: help setup asr simulate test torture clean
+.PHONY: help setup asr simulate image test torture clean
 .DEFAULT_GOAL := help

@@ -11,6 +11,7 @@ import random
 from device import codec as codecs
 from device.capture.ring import BlockRing
 from device.compat import const, forget_module
+from device.errors import NeedsOperator
 from device.log import LEVEL_NAMES, Log
 
 _WORK_BYTES = const(2304)  # the largest FLAC frame and the header behind it
@@ -96,9 +97,9 @@ def build(board, config_data):
 def _join(board, settings, faults, buffers, boot, log):
     from device.http.client import HttpClient
     from device.joints import Joints
-    from device.link.clock import Clock
     from device.link.link import Link
     from device.link.timekeeper import TimeKeeper
+    from device.power import resets
     from device.queue.backlog import Backlog
     from device.queue.waits import Waits
     from device.store.medium import Quota
@@ -116,6 +117,11 @@ def _join(board, settings, faults, buffers, boot, log):
 
     system, secrets = board.system, board.secrets
     random_bits = seeded_bits(system.device_id, boot)
+    saves = settings["power.save"] and board.battery.percent() is not None
+    if saves:
+        from device.link.slept_clock import SleptClock as Clock
+    else:
+        from device.link.clock import Clock
     clock = Clock(board.clock, boot, log)
     store = ClipStore(board.storage, secrets)
     store.prepare()
@@ -124,7 +130,15 @@ def _join(board, settings, faults, buffers, boot, log):
     clock.witness_rtc(system.reset_cause())
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
     api_url, ntp_server = settings["cloud.api_url"], settings["clock.ntp_server"]
-    joints = Joints(secrets, board.net, origin_of(api_url), ntp_server, random_bits)
+    try:
+        # FAT may count its clusters for a minute, once after it was mounted (ff.c, f_getfree):
+        # now, before the watchdog runs (docs/watchdog.md).
+        quota.refresh()
+    except NeedsOperator:
+        pass  # whoever records or sends meets it again, and says so
+    joints = Joints(system, secrets, board.net, origin_of(api_url), ntp_server, random_bits)
+    joints.resets = resets.count(system, secrets)
+    forget_module("device.power.resets")
     joints.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
     cloud = Cloud(http, api_url, secrets, clock)
     link = Link(
@@ -133,7 +147,7 @@ def _join(board, settings, faults, buffers, boot, log):
         log,
         joints.is_idle,
         joints.probe,
-        getattr(system, "plan_reset", None),
+        joints.plan_reset,
         Slots("link1", state_path + "link"),
     )
     joints.timekeeper = timekeeper = TimeKeeper(
@@ -155,26 +169,39 @@ def _join(board, settings, faults, buffers, boot, log):
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}
     recorder = _join_recorder(
-        board.microphone, settings, buffers, store, quota, clock, boot, callbacks, log
+        board.microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
     )
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     indicator = IndicatorTask(board.indicator, recorder, lane)
-    status = Status(
-        system,
-        {
-            "recorder": recorder.as_dict,
-            "queue": queue_part(lane, backlog, recovery, http),
-            "link": link.as_dict,
-            "clock": clock.as_dict,
-            "storage": quota.as_dict,
-            "heartbeat": heartbeat.as_dict,
-            "settings": {"faults": faults} if faults else {"ok": True},
-            "indicator": indicator.shown,
-        },
-    )
+    parts = (recorder, lane, link, heartbeat, recovery, indicator)
+    joints.recorder, joints.uptime_ms = recorder, clock.uptime_ms
+    keeper = spare = None
+    if board.battery.percent() is not None:
+        joints.keeper = keeper = keeper_of(board, settings, saves, parts, clock, log)
+    elif system.reset_cause() == "brown_out":
+        from device.power.brown_out import Spare
+
+        spare = Spare(link)
+    shown = {
+        "recorder": recorder.as_dict,
+        "queue": queue_part(lane, backlog, recovery, http),
+        "link": link.as_dict,
+        "clock": clock.as_dict,
+        "storage": quota.as_dict,
+        "heartbeat": heartbeat.as_dict,
+        "settings": {"faults": faults} if faults else {"ok": True},
+        "indicator": indicator.shown,
+        "resets": joints.resets,
+    }
+    status = Status(system, shown)
     people = People(board.button, board.console, recorder, lane, status)
+    if keeper:
+        shown["power"] = keeper.as_dict
+        people.on_touch = keeper.touched
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
+    if keeper or spare:
+        supervisor.add("power", (keeper or spare).run)
     for name, run in (
         ("recorder", recorder.run),
         ("button", people.run_button),
@@ -211,11 +238,40 @@ def origin_of(api_url):
     return "/".join(api_url.split("/")[:3])
 
 
-def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):
+def keeper_of(board, settings, saves, parts, clock, log):
+    """The keeper of the battery, with a saver where there is a battery to save."""
+    from device.power.gate import Gate
+    from device.power.keeper import Keeper
+
+    names = ("battery.stop_recording_pct", "battery.stop_sending_pct")
+    gates = [Gate(settings[name], settings["battery.hysteresis_pct"]) for name in names]
+    saver = None
+    if saves:
+        from device.power.saver import Saver
+
+        mode, watchdog_ms = settings["recording.mode"], settings["watchdog.limit_s"] * 1000
+        is_scheduled = bool(settings["schedule.windows"]) and mode in ("schedule", "activity")
+        port = board.open_sleep() if mode != "continuous" else None
+        dozes = mode == "activity" and port is not None and "level" in port.wakes_by
+        if mode == "activity" and not is_scheduled and not dozes:
+            port = None  # it always listens: nothing to sleep for
+        saver = Saver(port, parts, clock, watchdog_ms, is_scheduled, dozes)
+    recorder, lane, link = parts[:3]
+    cause = board.system.reset_cause()
+    return Keeper(board.battery, gates, recorder, lane, link, cause, saver, clock, log)
+
+
+def _join_recorder(
+    microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
+):
     from device.capture.level import Meter
     from device.capture.pace import Pace
-    from device.capture.recorder import Recorder
     from device.capture.take import Take
+
+    if saves:
+        from device.capture.resting import RestingRecorder as Recorder
+    else:
+        from device.capture.recorder import Recorder
 
     rate_hz = settings["recording.rate_hz"]
     take_settings = {

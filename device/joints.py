@@ -4,20 +4,26 @@ Apart from it, because a function keeps the whole module alive that it was writt
 let go of once it has joined the stages.
 """
 
+import asyncio
+
 from device.compat import forget_module
 
 
 class Joints:
-    """secrets, net: ports. The stages are put in as they are made."""
+    """system, secrets, net: ports. The stages are put in as they are made."""
 
-    def __init__(self, secrets, net, api_origin, ntp_server, random_bits):
+    def __init__(self, system, secrets, net, api_origin, ntp_server, random_bits):
+        self._system = system
         self._secrets = secrets
         self._net = net
         self._probed = (api_origin, ntp_server)
         self._random_bits = random_bits
-        self.lane = None
+        self.lane = self.recorder = self.uptime_ms = None
         self.timekeeper = None
         self.http = None
+        self.keeper = None  # only where a battery is measured
+        self.resets = {}  # the part of the status document
+        self._task = None
 
     def epoch(self):
         """The binding that new clips are made under."""
@@ -30,7 +36,7 @@ class Joints:
         else:
             self.http.close()
             self._net.drop_all()
-            self.lane.notify()
+            self.lane.link_lost()
 
     def is_idle(self):
         """True while no clip is in hand: the way may be changed."""
@@ -51,3 +57,17 @@ class Joints:
     def work_came(self):
         """A clip is closed or repaired, or the time became known."""
         self.lane.notify()
+        if self.keeper:
+            self.keeper.notify()
+
+    def plan_reset(self, reason):
+        """Reset when it disturbs nobody (power.planned). The first one that asks is named."""
+        if self._task is None:
+            from device.power import planned
+
+            self.resets["planned"] = reason
+            ends = planned.carry_out(self._system, reason, self.uptime_ms, self._is_busy)
+            self._task = asyncio.create_task(ends)
+
+    def _is_busy(self):
+        return self.recorder.is_recording() or self.lane.in_hand

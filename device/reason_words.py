@@ -46,6 +46,8 @@ config_refused: the settings are corrected
 low_memory: memory for a connection is free
 storage_full: there is room for a record again
 storage_failed: the medium is exchanged or mounts again
+battery_low: the charger is put in
+brown_out: the supply has been steady for two minutes
 """
 CLIP = """
 refused: somebody looks at what the cloud said and requeues it
@@ -73,4 +75,6 @@ microphone_dead: the microphone gives more than digital silence
 microphone_stuck: the microphone gives more than one value
 microphone_blocked: the microphone hears again; is its opening covered?
 low_memory: memory is free again
+battery_low: the charger is put in
+dozing: it gets loud where the recorder is
 """

@@ -14,7 +14,7 @@ LANE = (
     "no_carrier ppp_failed dns_failed connect_failed connection_lost timeout bad_answer portal "
     "throttled server_error no_token auth_refused tls_untrusted tls_wrong_name tls_dates "
     "clock_wait verification_pending url_refused config_refused low_memory storage_full "
-    "storage_failed "
+    "storage_failed battery_low brown_out "
 )
 CLIP = (
     " refused gone_in_cloud conflict integrity_failure probably_uploaded too_short damaged "
@@ -22,7 +22,8 @@ CLIP = (
 )
 RECORDER = (
     " idle recording armed off_schedule time_unknown storage_full storage_failed "
-    "microphone_failed microphone_dead microphone_stuck microphone_blocked low_memory "
+    "microphone_failed microphone_dead microphone_stuck microphone_blocked low_memory battery_low "
+    "dozing "
 )
 
 

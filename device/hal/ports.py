@@ -110,7 +110,8 @@ class Secrets:
 
 
 class Battery:
-    """percent() -> 0-100 or None; is_charging() -> bool."""
+    """percent() -> 0-100, or None where the board cannot measure it; voltage_mv() -> the cell's
+    voltage or None; is_charging() -> bool, True while the charger feeds the cell."""
 
 
 class Button:
@@ -129,9 +130,25 @@ class Watchdog:
 class System:
     """device_id     text that is unique to the board.
     reset_cause()    "power_on", "reset", "watchdog", "brown_out", "deep_sleep" or "unknown".
-    reset()          does not return.
+    reset(reason)    does not return. reason: a short ASCII text for the next start, or "".
+    reset_reason()   what reset() was told before this start; "" after every other ending.
     log_sink(text)   one line to the serial console.
     firmware_version text.
+    """
+
+
+class Sleep:
+    """Pauses of the whole board. `Board.open_sleep()` makes it where somebody wants to sleep, or
+    gives None where the board cannot. Radio and microphone are off before; the light goes dark.
+
+    light(limit_ms) -> what ended it: "time", "button", "level" (the board's sound pin) or
+        "other". The program stands still for limit_ms at most; memory, pins and the media stay,
+        ticks go on. A press that ends it is remembered by the button port like any other.
+    deep(limit_ms)      does not return: the board starts anew (reset_cause "deep_sleep") after
+        limit_ms (None: never by itself) or at a press.
+    wake_cause()        what ended the deep sleep before this start, in the words of light().
+    wakes_by            tuple of what ends a sleep: "time" and some of "button", "level".
+    drift_ppm           how far the ticks of a sleep may be off.
     """
 
 

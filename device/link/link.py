@@ -13,7 +13,18 @@ of failing over and back. Each death without a proof in between is a rung of the
 What follows from an event stands in rules.py, loaded for it; docs/link.md has the times.
 """
 
-from device.compat import const, forget_module, sleep_ms, ticks_add, ticks_diff, ticks_ms
+import asyncio
+
+from device.compat import (
+    WAIT_ERRORS,
+    const,
+    forget_module,
+    sleep_ms,
+    ticks_add,
+    ticks_diff,
+    ticks_ms,
+    wait_for_ms,
+)
 from device.errors import DeviceError
 
 _WATCH_MS = const(1_000)
@@ -44,7 +55,7 @@ class Way:
         self.step = ""
         self.rung = self.rest_ms = 0
         self.rests_until = None
-        self.has_time = self.is_stuck = False
+        self.has_time = self.is_stuck = self.is_held = False
 
 
 class Link:
@@ -70,6 +81,9 @@ class Link:
         self._up = False
         self._wish = False  # a better way waits until no clip is in hand
         self._held = None  # a reason, while the radios have to be off
+        self._is_resting = False
+        self._moved = asyncio.Event()
+        self._again_ticks_ms = None  # when the next attempt comes, while one is waited for
         self._heard = ""  # who answered in place of the cloud
         self.is_doubted = False
         self.proved = False
@@ -80,6 +94,27 @@ class Link:
     def is_up(self):
         """True if something may be sent now."""
         return self._up and not self._wish
+
+    def hold(self, reason):
+        """Radio off until release(). reason: why, a code of reasons.LANE."""
+        if reason != self._held:
+            self._held = reason
+            if self.current:
+                self.current.is_held = bool(reason)
+            self._moved.set()
+
+    def release(self):
+        self.hold(None)
+
+    def is_resting(self):
+        """True once the radio is off because of hold()."""
+        return self._is_resting
+
+    def pause_ms(self):
+        """How long the radio is off anyway, until the next attempt to join; 0: it is on."""
+        if self._again_ticks_ms is None:
+            return 0
+        return max(0, ticks_diff(self._again_ticks_ms, ticks_ms()))
 
     def exchange_succeeded(self):
         """An answer came: the way is open, whatever the answer said."""
@@ -104,33 +139,40 @@ class Link:
         if self.current:
             self.current.has_time = True
 
-    def hold(self, reason):
-        """Radios off until release(): somebody needs the current. reason: of reasons.LANE."""
-        self._held = reason
-
-    def release(self):
-        self._held = None
-
     async def run(self, check_in):
         """Keep the link for ever."""
         if self._up:  # this task fell over for want of memory
             await self._leave("link_down")
         retry_ms = _RETRY_FIRST_MS
         while True:
-            check_in(_CHECK_IN_MS)
+            check_in(_CHECK_IN_MS + _RETRY_CAP_MS)
+            self._is_resting = bool(self._held)
             if self._held or not self.ways:
+                retry_ms = _RETRY_FIRST_MS
                 self._set(False, self._held or "no_wifi_configured")
-                await sleep_ms(_WATCH_MS)
+                await self._pause(_RETRY_CAP_MS)
                 continue
             way = self.current = self._rule("choose") if len(self.ways) > 1 else self.ways[0]
+            way.is_held = False
             check_in(_START_MS)
             if await self._start(way):
                 retry_ms = _RETRY_FIRST_MS
                 await self._leave(await self._watch(way, check_in))
-            elif not self._rule("is_anyone_ready"):
+            elif not self._held and not self._rule("is_anyone_ready"):
                 check_in(_CHECK_IN_MS + retry_ms)
-                await sleep_ms(retry_ms)
+                await self._pause(retry_ms)
                 retry_ms = min(2 * retry_ms, _RETRY_CAP_MS)
+
+    async def _pause(self, duration_ms):
+        """Stay down for so long, or until it is held or released."""
+        if not self._moved.is_set():
+            self._again_ticks_ms = ticks_add(ticks_ms(), duration_ms)
+            try:
+                await wait_for_ms(self._moved.wait(), duration_ms)
+            except WAIT_ERRORS:
+                pass
+            self._again_ticks_ms = None
+        self._moved.clear()
 
     def _rule(self, name, *arguments):
         from device.link import rules
@@ -144,8 +186,9 @@ class Link:
             await _module_of(way).start(way, self.log)
         except DeviceError as e:
             self.log.warning("%s failed way=%s reason=%s", way.step, way.kind, e)
-            await self._leave(e.code)
-            self._rule("died", way, e.code)
+            await self._leave(self._held or e.code)
+            if not self._held:
+                self._rule("died", way, e.code)
             return False
         self.exchange_succeeded()
         self.proved = False

@@ -21,7 +21,7 @@ async def start(way, log):
     wifi.connect(way.name, way.secrets.get("wifi:" + way.name) or "")
     started = ticks_ms()
     status = "joining"
-    while ticks_diff(ticks_ms(), started) < _JOIN_LIMIT_MS:
+    while not way.is_held and ticks_diff(ticks_ms(), started) < _JOIN_LIMIT_MS:
         status = wifi.status()
         if status == "up":
             return

@@ -47,12 +47,17 @@ class Recovery:
         self._again_ms = _CHECK_MS
         self._again_ticks_ms = 0
         self._wake = asyncio.Event()
+        self._is_walking = True
         self.repaired = 0
 
     @property
     def unreadable(self):
         """How many clips could not be repaired in this boot."""
         return len(self._given_up) + len(self._refused)
+
+    def is_busy(self):
+        """True while it walks, counts or repairs."""
+        return self._is_walking or bool(self._pended)
 
     def pend(self, number):
         """Clip number was left open, and not by the recorder that runs: repair it soon."""
@@ -80,6 +85,7 @@ class Recovery:
         for last_number, clips in paths.leaves(self._store.root, self._end):
             self._store.count_leaf(last_number, clips)
             await sleep_ms(0)
+        self._is_walking = False
         while True:
             check_in(3_600_000)
             try:

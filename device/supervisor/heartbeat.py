@@ -32,7 +32,7 @@ class Heartbeat:
         self._lane = lane
         self._link = link
         self._clock = clock
-        self._interval_ms = interval_s * 1000
+        self.interval_ms = interval_s * 1000
         self._parts = parts
         self._log = log
         self._next_up_ms = 0
@@ -43,8 +43,14 @@ class Heartbeat:
         while True:
             check_in(300_000)
             await sleep_ms(_CHECK_MS)
-            if self._interval_ms and self._is_due():
+            if self.interval_ms and self._is_due():
                 await self._beat()
+
+    def rests_ms(self):
+        """How long until a beat is due, however the link is; below 0: overdue for so long."""
+        if not self.interval_ms or not self._cloud.has_token():
+            return 86_400_000
+        return self._next_up_ms - self._clock.uptime_ms()
 
     def _is_due(self):
         if not self._link.is_up() or self._lane.in_hand or not self._cloud.has_token():
@@ -52,14 +58,14 @@ class Heartbeat:
         return self._clock.uptime_ms() >= self._next_up_ms
 
     async def _beat(self):
-        self._next_up_ms = self._clock.uptime_ms() + self._interval_ms
+        self._next_up_ms = self._clock.uptime_ms() + self.interval_ms
         was_refused = self._lane.reason.code == "auth_refused"
         try:
             await self._cloud.heartbeat(json.dumps(self.body()).encode())
         except NeedsOperator as e:
             self.failed += 1
             self._log.warning("heartbeat refused %s", e)
-            rest_ms = max(self._interval_ms, _REFUSED_MS)
+            rest_ms = max(self.interval_ms, _REFUSED_MS)
             self._next_up_ms = self._clock.uptime_ms() + rest_ms
             return
         except DeviceError as e:

@@ -10,13 +10,15 @@ _LINK = (
     "portal"
 ).split()
 _CLOUD = "timeout bad_answer throttled server_error url_refused".split()
-_MOMENT = "clock_wait verification_pending low_memory storage_full".split()
+_MOMENT = "clock_wait verification_pending low_memory storage_full brown_out".split()
 
 
 def waiting_code(lane_code):
     """The code for what the lane waits for; a reason that no class has needs somebody."""
     if lane_code in _LINK:
         return "waiting_link"
+    if lane_code == "battery_low":
+        return "battery_low"
     if lane_code in _CLOUD:
         return "waiting_cloud"
     return "waiting" if lane_code in _MOMENT else "error"
@@ -30,11 +32,12 @@ class IndicatorTask:
         self._recorder = recorder
         self._lane = lane
         self.code = None
+        self.is_asleep = False  # set by who puts the board to sleep
 
     async def run(self, check_in):
         while True:
             check_in(60_000)
-            code = self._choose()
+            code = "asleep" if self.is_asleep else self._choose()
             if code != self.code:
                 self.code = code
                 self._indicator.show(code)
@@ -50,6 +53,8 @@ class IndicatorTask:
             return "error"
         if self._recorder.is_recording():
             return "recording"
+        if recorder == "battery_low":
+            return "battery_low"
         if recorder == "armed":
             return "armed"
         code = self._lane.reason.code

@@ -12,11 +12,13 @@ class People:
         self._recorder = recorder
         self._lane = lane
         self._status = status
+        self.on_touch = None  # told whenever somebody is there
 
     async def run_button(self, check_in):
         while True:
             check_in(None)
             await self._button.pressed()
+            self._touched()
             self._recorder.toggle()
 
     async def run_console(self, check_in):
@@ -24,11 +26,16 @@ class People:
         while True:
             check_in(None)
             command = await self._console.next_command()
+            self._touched()
             try:
                 self._console.reply(command, self._answer(command))
             except MemoryError:
                 gc.collect()  # a status document needs some memory in one place: once more
                 self._console.reply(command, self._answer(command))
+
+    def _touched(self):
+        if self.on_touch:
+            self.on_touch()
 
     def _answer(self, command):
         name = command.get("do")

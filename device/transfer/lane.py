@@ -18,6 +18,7 @@ from device.store.clip import DONE, PARKED, QUARANTINED
 _PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
 _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without progress
+_LONG_MS = const(86_400_000)
 _SAID_CHARS = const(40)  # a record stays below 512 bytes
 # No answer came, or somebody else's: the way may be at fault, and its return may end the wait.
 _LINK_CODES = "link_down dns_failed connect_failed connection_lost timeout portal".split()
@@ -39,6 +40,7 @@ class Lane:
         self._log = log
         self._work = asyncio.Event()
         self._pending_number = 0
+        self._found_none = False  # the whole backlog was looked at since the last event
         self.reason = Reason(LANE, "starting", clock.uptime_ms)
         self.in_hand = 0
         self.delivered = 0
@@ -46,7 +48,26 @@ class Lane:
 
     def notify(self):
         """There may be work, or a wait may be over (clip closed, link up, new token)."""
+        self._found_none = False
         self._work.set()
+
+    def rests_ms(self):
+        """How long the way to the cloud is not needed, as far as clips go: ms, 0: it is now."""
+        if self.in_hand:
+            return 0
+        if self._found_none or not self._backlog.waiting() or not self._cloud.has_token():
+            return _LONG_MS
+        return self._waits.left_ms()
+
+    def slept(self, doubt_ms):
+        """See Waits.slept."""
+        self._waits.slept(doubt_ms)
+
+    def resting_code(self):
+        """The reason for which nothing needs the link."""
+        if not self._cloud.has_token():
+            return "no_token"
+        return self._waits.code if self._waits.left_ms() else "nothing_to_send"
 
     def link_returned(self):
         """The radio is up again: a wait that only its absence had caused is over."""
@@ -54,10 +75,15 @@ class Lane:
             self._waits.cut_short()
         self._work.set()
 
+    def link_lost(self):
+        """The radio is off: say so."""
+        self._work.set()
+
     def look_again(self):
         """What the wait was for has changed: end the cool-down."""
         self._waits.cut_short()
         self._backlog.rewind()
+        self._found_none = False
         self._work.set()
 
     def is_resting(self):
@@ -84,6 +110,7 @@ class Lane:
             return
         clip = self._backlog.next()
         if clip is None:
+            self._found_none = True
             self._set_reason("nothing_to_send")
             await self._pause(None)
             return

@@ -47,7 +47,7 @@ class SimHal:
         return port
 
     def battery(self):
-        return parts.Battery()
+        return parts.Battery(80)
 
     def button(self):
         return parts.Button()
@@ -63,6 +63,12 @@ class SimHal:
 
     def system(self):
         return parts.System("sim-0001", "power_on")
+
+    def sleep(self, button):
+        """Nobody calls: the loop's console is what would, and it is checked in test_control."""
+        from device.hal.sim.sleep import Sleep
+
+        return Sleep(lambda: None, lambda name, **values: None)
 
 
 class Esp32Hal:
@@ -166,6 +172,11 @@ class Esp32Hal:
         from device.hal.esp32.system import System
 
         return System()
+
+    def sleep(self, button):
+        from device.hal.esp32.sleep import Sleep
+
+        return Sleep(button, None, None)
 
 
 HALS = {"sim": SimHal, "esp32": Esp32Hal}

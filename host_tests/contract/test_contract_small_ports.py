@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from device.hal.commands import parse_command
 from device.hal.lights import CODES
+from device.hal.sim import board, parts
 from device.hal.sim.at_modem import AtModem
 from device.hal.sim.control import Console
+from device.hal.sim.sleep import Sleep
 from device.link.clock import Clock
 from device.log import Log
 
@@ -180,6 +182,7 @@ def test_battery(hal):
     battery = hal.battery()
     assert battery.percent() is None or 0 <= battery.percent() <= 100
     assert battery.is_charging() in (True, False)
+    assert battery.voltage_mv() is None or 2000 < battery.voltage_mv() < 5000
 
 
 def test_button_each_press_once_and_one_is_remembered(hal):
@@ -218,8 +221,22 @@ def test_watchdog_and_system(hal):
     assert events == [("watchdog", {"limit_ms": 60_000}), ("fed", {})]
     system = hal.system()
     assert system.device_id and system.firmware_version and system.reset_cause() == "power_on"
+    assert system.reset_reason() == ""
     with pytest.raises(SystemExit):
         system.reset()
+
+
+def test_a_sleep_ends_by_time_and_the_ticks_have_gone_on(hal):
+    sleep = hal.sleep(hal.button())
+    assert "time" in sleep.wakes_by and "button" in sleep.wakes_by
+    assert 0 <= sleep.drift_ppm < 50_000
+    assert sleep.light(60) == "time"
+    assert sleep.wake_cause() in ("time", "other")
+
+
+def test_deep_sleep_does_not_return(hal):
+    with pytest.raises(SystemExit):
+        hal.sleep(hal.button()).deep(1000)
 
 
 @pytest.mark.parametrize(
@@ -310,3 +327,40 @@ def test_a_console_without_a_line_waits_and_drops_what_it_has_to_say():
             await asyncio.wait_for(console.next_command(), 0.01)
 
     asyncio.run(main())
+
+
+def test_the_virtual_board_keeps_a_reason_over_its_own_reset_and_no_other(tmp_path):
+    memory = str(tmp_path / "rtc_memory")
+    for cause, told in (("reset", "planned x"), ("watchdog", "")):
+        with pytest.raises(SystemExit):
+            parts.System("sim-0001", "power_on", memory).reset("planned x")
+        kept = board.take_memory(memory)
+        assert parts.System("sim-0001", cause, memory, kept).reset_reason() == told
+        assert board.take_memory(memory) == "", "told once"
+
+
+def test_a_console_with_input_ends_the_sleep_of_a_virtual_board():
+    async def body(console):
+        command = await console.next_command()
+        sleep = Sleep(console.line, console.event)
+        quiet = sleep.light(30)
+        console.reply(command, {})
+        await asyncio.sleep(0.05)  # the other end writes again
+        return quiet, sleep.light(5000)
+
+    async def talk(reader, writer):
+        writer.write(b'{"do":"status","id":1}\n')
+        await reader.readline()
+        await reader.readline()
+        writer.write(b'{"do":"press"}\n')
+
+    async def main():
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        console = Console(server.sockets[0].getsockname())
+        try:
+            return await asyncio.wait_for(body(console), 5)
+        finally:
+            server.close()
+            console._socket.close()
+
+    assert asyncio.run(main()) == ("time", "other")

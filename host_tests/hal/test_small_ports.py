@@ -239,14 +239,17 @@ def test_reset_causes(chip, cause, memory, word):
 
 
 def test_battery(chip):
-    from device.hal.esp32.battery import Battery, charge_pct
+    from device.hal.esp32.battery import CURVES, Battery, charge_pct
 
     chip.microvolts[1] = 1_850_000
     battery = Battery(TABLE)
     assert battery.voltage_mv() == 3700 and battery.percent() == 20
-    assert [charge_pct(mv) for mv in (2500, 3300, 4000, 4150, 4300)] == [0, 0, 78, 100, 100]
-    levels = [charge_pct(mv) for mv in range(3200, 4300)]
-    assert levels == sorted(levels)
+    lipo = CURVES["lipo"]
+    assert [charge_pct(mv, lipo) for mv in (2500, 3300, 4000, 4150, 4300)] == [0, 0, 78, 100, 100]
+    for curve in CURVES.values():
+        levels = [charge_pct(mv, curve) for mv in range(2500, 4300)]
+        assert levels == sorted(levels) and levels[0] == 0 and levels[-1] == 100
+    assert Battery(dict(TABLE, battery_cell="lifepo4")).percent() == 100
     chip.microvolts[1] = None
     assert battery.percent() is None, "a chip without calibration"
     assert not battery.is_charging()

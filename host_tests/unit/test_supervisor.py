@@ -373,3 +373,52 @@ def test_the_status_document_is_plain_and_holds_no_secret(tmp_path, time):
     assert "tok_abc" not in text and "secret" not in text and "://" not in text
     assert document["queue"]["unreadable"] == 7 and document["queue"]["repaired"] == 5
     assert document["queue"]["code"] == "nothing_to_send" and document["queue"]["ends_when"]
+
+
+def test_the_light_of_an_empty_battery_and_of_a_board_asleep(tmp_path, time):
+    b = Beats(tmp_path, time)
+    shown = []
+    port = type("Port", (), {"show": lambda self, code: shown.append(code)})()
+    task = IndicatorTask(port, b.recorder, b.lane)
+    b.recorder.reason.set("battery_low")
+    assert task._choose() == "battery_low"
+    b.recorder.reason.set("recording")
+    b.lane.reason.set("battery_low")
+    assert task._choose() == "recording", "whoever is recorded must know"
+    b.recorder.reason.set("idle")
+    assert task._choose() == "battery_low"
+    b.lane.reason.set("brown_out")
+    assert task._choose() == "waiting"
+
+    async def main():
+        running = asyncio.create_task(task.run(lambda within_ms: None))
+        await asyncio.sleep(1)
+        task.is_asleep = True
+        await asyncio.sleep(20)
+        assert task.shown() == "asleep" and shown[-1] == "asleep"
+        task.is_asleep = False
+        await asyncio.sleep(1)
+        assert shown[-1] == "waiting"
+        running.cancel()
+
+    fakes.run(main(), time)
+
+
+def test_who_presses_or_asks_is_noticed(time):
+    touched = []
+
+    class Pressed:
+        left = 1
+
+        async def pressed(self):
+            if not self.left:
+                await fakes.for_ever()
+            self.left = 0
+
+    toggled = type("R", (), {"toggle": lambda self: touched.append("toggle")})()
+    people = People(Pressed(), Resting(), toggled, None, None)
+    people.on_touch = lambda: touched.append("touch")
+    b = Bench(time)
+    b.supervisor.add("button", people.run_button)
+    b.run(10)
+    assert touched == ["touch", "toggle"], "awake first, then the take"

@@ -8,6 +8,7 @@ board.json (read by device/hal/sim/board.py):
     rtc     "host" or "unset"                               cause     reset cause of this start
     modem   what device/hal/sim/modem.py takes; none: the board has no modem
     cellular_hosts  name -> address over 4G, where they are other ones than `hosts`
+    battery_pct  what its cell holds, null: on the mains
 Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log.
 """
 
@@ -23,9 +24,10 @@ import time
 from tools.sim.build import ROOT, build
 from tools.sim.control import ControlServer
 
+START = ROOT / "tools" / "sim" / "start.py"
 RESET_EXIT_CODE = 3
 MAX_RESETS = 20
-HEAP_KB = 320  # words are twice as wide here as on the board
+HEAP_KB = 324  # words are twice as wide here as on the board
 SSID = "bench"
 WIFI_PASSWORD = "bench-password"
 SIM_PIN = "4711"
@@ -78,6 +80,7 @@ class VirtualBoard:
         driver_ms: int = 500,
         modem: dict | None = None,
         cellular_hosts: dict[str, str] | None = None,
+        battery_pct: int | None = None,
     ) -> None:
         """Write everything the board carries. May be called again between starts."""
         self._spec = {
@@ -93,6 +96,7 @@ class VirtualBoard:
             "driver_ms": driver_ms,
             "modem": modem,
             "cellular_hosts": cellular_hosts or hosts,
+            "battery_pct": battery_pct,
             # A pre-roll of a second takes 25 KiB (FLAC, 16 kHz).
             "limits": {"activity.pre_roll_s": 10 if self.has_room() else 1},
         }
@@ -124,8 +128,7 @@ class VirtualBoard:
 
     def start(self, cause: str = "power_on") -> None:
         """Switch the power on."""
-        self._spec["cause"] = cause
-        (self.folder / "board.json").write_text(json.dumps(self._spec))
+        self.write_spec(cause=cause)
         self.control.forget_feeds()
         self._process = subprocess.Popen(
             self.command_line(),
@@ -142,8 +145,13 @@ class VirtualBoard:
             self._watcher = threading.Thread(target=self._watch, daemon=True)
             self._watcher.start()
 
-    def command_line(self) -> list[str]:
-        start = str(ROOT / "tools" / "sim" / "start.py")
+    def write_spec(self, **changes) -> None:
+        """board.json, with some of its keys changed."""
+        self._spec |= changes
+        (self.folder / "board.json").write_text(json.dumps(self._spec))
+
+    def command_line(self, start: pathlib.Path = START) -> list[str]:
+        start = str(start)
         if self.engine == "cpython":
             return [sys.executable, start, str(ROOT)]
         micropython = find_micropython()

@@ -23,12 +23,11 @@ import time
 import tty
 
 import trustme
-from littlefs import LittleFS
 
+from tools.image import littlefs_image
 from tools.sim.board import RESET_EXIT_CODE, BoardError, find_micropython
 
 START = pathlib.Path(__file__).with_name("serial_start.py")
-BLOCK_BYTES = 4096
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _FRIENDLY_BANNER = b'Type "help()"'
 _LOOK_S = 0.05
@@ -109,31 +108,15 @@ class SerialBoard:
     def image(self, build_folder: pathlib.Path | None, files: dict[str, bytes]) -> None:
         """Write the system flash at once, as a factory would: a built application, and files."""
         path = self.hardware / "system.img"
-        blocks = path.stat().st_size // BLOCK_BYTES
-        image = LittleFS(block_size=BLOCK_BYTES, block_count=blocks, disk_version=0x00020000)
-        wanted = dict(files)
+        wanted = {}
         for source in sorted(build_folder.rglob("*")) if build_folder else ():
             if source.suffix in (".py", ".mpy"):
                 wanted[str(source.relative_to(build_folder))] = source.read_bytes()
-        for name, data in wanted.items():
-            image.makedirs(os.path.dirname("/" + name), exist_ok=True)
-            with image.open("/" + name, "wb") as f:
-                f.write(data)
-        path.write_bytes(bytes(image.context.buffer))
+        path.write_bytes(littlefs_image.write(wanted | files, path.stat().st_size))
 
     def read_image(self) -> dict[str, bytes]:
         """Every file on the system flash, read without the board."""
-        data = (self.hardware / "system.img").read_bytes()
-        image = LittleFS(block_size=BLOCK_BYTES, block_count=len(data) // BLOCK_BYTES, mount=False)
-        image.context.buffer = bytearray(data)
-        image.mount()
-        found = {}
-        for folder, _, names in image.walk("/"):
-            for name in names:
-                path = folder.rstrip("/") + "/" + name
-                with image.open(path, "rb") as f:
-                    found[path[1:]] = f.read()
-        return found
+        return littlefs_image.read((self.hardware / "system.img").read_bytes())
 
     def secrets(self) -> dict:
         """The secrets store, read without the board."""

@@ -26,10 +26,15 @@ _POLLS = {
     "supervisor.indicator": ("_LOOK_MS",),
     "supervisor.supervisor": ("_FEED_MS",),
     "supervisor.heartbeat": ("_CHECK_MS",),
-    "link.link": ("_WATCH_MS", 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000,
-                  300_000),
+    "link.link": ("_WATCH_MS",),
 }  # fmt: skip
-_POLL_WAITS = ("transfer.lane", "store.recovery", "link.timekeeper")
+_POLL_WAITS = (
+    "transfer.lane",
+    "store.recovery",
+    "link.timekeeper",
+    "link.link",
+    "power.keeper",
+)
 _MARKS = (32768 - 900, 32768 + 900, 1000, 20, 0)  # of a voice: span, energy
 
 
@@ -87,12 +92,14 @@ def install(settings_changes):
 
 
 _ALL = (
-    "joints", "errors", "http.client", "link.clock", "link.link", "link.timekeeper", "link.ntp",
+    "joints", "errors", "http.client",
+    "link.clock", "link.slept_clock", "link.link", "link.timekeeper", "link.ntp",
+    "power.brown_out", "power.gate", "power.keeper", "power.resets", "power.saver",
     "queue.backlog", "queue.waits", "store.medium", "store.recovery", "store.repair",
     "store.slots", "store.store", "supervisor.heartbeat", "supervisor.indicator",
     "supervisor.people", "supervisor.status", "supervisor.supervisor", "transfer.cloud",
     "transfer.lane", "transfer.whole_file", "capture.level", "capture.pace", "capture.recorder",
-    "capture.take", "config",
+    "capture.resting", "capture.take", "config",
 )  # fmt: skip
 
 
@@ -104,6 +111,7 @@ class _Time:
 
     def monotonic_ns(self):
         self._fake.loop = Hook.world.loop
+        self._fake.skew_ms = Hook.world.skew_ms
         return self._fake.monotonic_ns()
 
 

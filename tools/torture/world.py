@@ -25,6 +25,7 @@ SETTINGS = {
     "cloud.heartbeat_s": 43_200,
     "clock.ntp_server": wire.NTP_HOST,
     "storage.reserve_kb": 64,
+    "watchdog.limit_s": 600,  # so that a sleep of days has few slices
 }
 _CHECKED_IN_MS = 600_000  # the longest time that a task may ask for while it works
 _STALLS_OF_A_SLOW_CARD = 20
@@ -85,6 +86,10 @@ class World:
         for path, data in _FOREIGN.items():
             self.medium.put(path, data)
         self.board = None
+        self.sleep = None  # a sleep port: a board that can be put to sleep
+        self.is_asleep = False
+        self.skew_ms = 0.0  # of the board's ticks
+        self.presses_ms = []  # when somebody comes to the button
         self.deadlines = None
         self.cut_in_steps = None
         self.pending_cut = None

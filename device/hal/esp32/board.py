@@ -71,6 +71,12 @@ class Board:
         self.indicator = Indicator(led)
         self.watchdog = Watchdog()
         self.console = Console()
+        self._sleep_parts = (self.button, led, table["sound_pin"])
+
+    def open_sleep(self):
+        from device.hal.esp32.sleep import Sleep
+
+        return Sleep(*self._sleep_parts)
 
     def open_modem(self):
         """The modem port, loaded when it is wanted; None: the board has no modem."""

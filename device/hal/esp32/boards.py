@@ -34,6 +34,8 @@ _S3 = {
     "led_dim": 4,
     "battery_pin": 1,
     "battery_divider_pct": 200,
+    "battery_cell": "lipo",
+    "sound_pin": None,
     "charger_pin": 2,
     "charger_level": 0,
     "modem_uart": None,
@@ -125,6 +127,7 @@ _CHOICES = {
     "mic_channel": ("left", "right"),
     "storage": ("sdmmc", "sd_spi", "flash"),
     "led": ("none", "plain", "neopixel"),
+    "battery_cell": ("lipo", "lifepo4"),
 }
 _OUTPUTS = (
     "mic_sck_pin mic_ws_pin sd_clk_pin sd_cmd_pin sd_mosi_pin sd_cs_pin led_pin "
@@ -132,7 +135,8 @@ _OUTPUTS = (
 ).split()
 # chip: pins that are there and not taken by flash, PSRAM or USB; of these without output; those
 # of the converter that Wi-Fi leaves alone (ADC1); numbers of I2S; slots of machine.SDCard;
-# pins of SDMMC (clk, cmd, d0, d1, d2, d3) where they cannot be chosen; UARTs beside the console's
+# pins of SDMMC (clk, cmd, d0, d1, d2, d3) where they cannot be chosen; pins that end a sleep;
+# UARTs beside the console's
 _CHIPS = {
     "esp32s3": (
         (range(0, 19), range(21, 22), range(38, 49)),
@@ -141,6 +145,7 @@ _CHIPS = {
         (0, 1),
         (0, 1, 2, 3),
         None,
+        range(0, 22),
         (1, 2),
     ),
     "esp32": (
@@ -150,9 +155,10 @@ _CHIPS = {
         (0, 1),
         (1, 2, 3),
         (14, 15, 2, 4, 12, 13),
+        (0, 2, 4, 12, 13, 14, 15, 25, 26, 27, 32, 33, 34, 35, 36, 37, 38, 39),
         (1, 2),
     ),
-    "esp32c3": ((range(0, 11), range(20, 22)), (), range(0, 5), (0,), (2,), None, (1,)),
+    "esp32c3": ((range(0, 11), range(20, 22)), (), range(0, 5), (0,), (2,), None, (), (1,)),
 }
 
 
@@ -205,7 +211,7 @@ def faults_of(table):
 def _value_fault(table, key):
     """What is wrong with one value, or None."""
     value = table[key]
-    pins, inputs, adc_pins, i2s_ids, _, _, uarts = _CHIPS[table["chip"]]
+    pins, _, _, i2s_ids = _CHIPS[table["chip"]][:4]
     if key in _NUMBERS:
         low, high = _NUMBERS[key]
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -216,17 +222,28 @@ def _value_fault(table, key):
         if value not in _CHOICES[key]:
             return "%s: %s is not allowed; one of %s" % (key, value, ", ".join(_CHOICES[key]))
     elif key == "modem_uart":
-        if value is not None and (isinstance(value, bool) or value not in uarts):
+        if value is not None and (
+            isinstance(value, bool) or value not in _CHIPS[table["chip"]][7]
+        ):
             return "modem_uart: %s is no free UART of %s, or null" % (value, table["chip"])
     elif key == "sd_data_pins":
         return _data_pins_fault(value, pins, table["chip"])
     elif key.endswith("_pin") and value is not None:
-        if not _is_pin(value, pins):
-            return "%s: GPIO %s is not free on %s" % (key, value, table["chip"])
-        if key in _OUTPUTS and value in inputs:
-            return "%s: GPIO %d of %s can only be read" % (key, value, table["chip"])
-        if key == "battery_pin" and value not in adc_pins:
-            return "battery_pin: GPIO %d is not of ADC1, and ADC2 is Wi-Fi's" % value
+        return _pin_fault(table["chip"], key, value)
+    return None
+
+
+def _pin_fault(chip, key, value):
+    """What is wrong with one pin, or None."""
+    pins, inputs, adc_pins, _, _, _, wake_pins, _ = _CHIPS[chip]
+    if not _is_pin(value, pins):
+        return "%s: GPIO %s is not free on %s" % (key, value, chip)
+    if key in _OUTPUTS and value in inputs:
+        return "%s: GPIO %d of %s can only be read" % (key, value, chip)
+    if key == "battery_pin" and value not in adc_pins:
+        return "battery_pin: GPIO %d is not of ADC1, and ADC2 is Wi-Fi's" % value
+    if key == "sound_pin" and value not in wake_pins:
+        return "sound_pin: GPIO %d cannot wake %s" % (value, chip)
     return None
 
 

@@ -5,13 +5,15 @@ import time
 
 import machine
 
-from device.compat import hex_digest
+from device.compat import const, hex_digest
 from device.hal.release import BUILD_UNIX_S, FIRMWARE_VERSION
 
 _2000_UNIX_S = 946684800
 # machine.reset_cause() folds a brown-out into power-on (modmachine.c). Its memory tells them
-# apart: this mark is in RTC memory that only a loss of power forgets.
+# apart: this mark is in RTC memory that only a loss of power forgets (machine_rtc.c,
+# RTC_NOINIT_ATTR). Behind it stands why we reset the board ourselves.
 _MARK = b"bota"
+_REASON_CHARS = const(60)
 
 
 def _epoch_unix_s():
@@ -52,27 +54,38 @@ class System:
 
     def __init__(self):
         self.device_id = hex_digest(machine.unique_id())
-        self._cause = _reset_cause()
+        self._cause, self._reason = _look_back()
 
     def reset_cause(self):
         return self._cause
 
-    def reset(self):
+    def reset_reason(self):
+        return self._reason
+
+    def reset(self, reason=""):
+        machine.RTC().memory(_MARK + reason[:_REASON_CHARS].encode())
         machine.reset()
 
     def log_sink(self, text):
         sys.stdout.write(text + "\n")
 
 
-def _reset_cause():
+def _look_back():
+    """(reset cause, reason that reset() was given), of the memory that is made anew with it."""
     cause = machine.reset_cause()
     memory = machine.RTC()
-    was_alive = memory.memory()[: len(_MARK)] == _MARK
+    kept = memory.memory()
+    was_alive = kept[: len(_MARK)] == _MARK
     memory.memory(_MARK)
     if cause == machine.PWRON_RESET:
-        return "brown_out" if was_alive else "power_on"
+        return "brown_out" if was_alive else "power_on", ""
     if cause == machine.WDT_RESET:
-        return "watchdog"
+        return "watchdog", ""
     if cause == machine.DEEPSLEEP_RESET:
-        return "deep_sleep"
-    return "reset" if cause in (machine.HARD_RESET, machine.SOFT_RESET) else "unknown"
+        return "deep_sleep", ""
+    if cause not in (machine.HARD_RESET, machine.SOFT_RESET):
+        return "unknown", ""
+    try:
+        return "reset", kept[len(_MARK) :].decode() if was_alive else ""
+    except UnicodeError:
+        return "reset", ""

@@ -31,6 +31,11 @@ class Board:
             self.net.cellular = (self.modem.carries, hosts)
         return self.modem
 
+    def open_sleep(self):
+        from device.hal.sim.sleep import Sleep
+
+        return Sleep(self.console.line, self.console.event)
+
 
 def _folder():
     """Where the virtual hardware lies: beside the program, or apart from its file system."""
@@ -59,6 +64,17 @@ def _event(console, folder):
     return event
 
 
+def take_memory(path):
+    """What stands in RTC memory, which is empty then."""
+    try:
+        with open(path) as f:
+            text = f.read()
+        os.remove(path)
+    except OSError:
+        return ""
+    return text
+
+
 def build():
     folder = _folder()
     with open(folder + "/board.json") as f:
@@ -83,11 +99,14 @@ def build():
         board.net = net = Net(spec["hosts"], f.read(), wifi.is_up)
     wifi.on_drop = net.drop_all
     board.clock = clock = ClockPort(spec.get("rtc") == "host")
-    board.battery = battery = Battery()
+    board.battery = battery = Battery(spec.get("battery_pct"))
     board.button = button = Button()
     board.indicator = Indicator(event)
     board.watchdog = Watchdog(event)
-    board.system = System(spec["device_id"], spec.get("cause", "power_on"))
+    memory = folder + "/rtc_memory"
+    board.system = System(
+        spec["device_id"], spec.get("cause", "power_on"), memory, take_memory(memory)
+    )
 
     def set_battery(command):
         battery.level_pct = command.get("percent", battery.level_pct)

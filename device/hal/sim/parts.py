@@ -84,12 +84,17 @@ class Wifi:
 
 
 class Battery:
-    def __init__(self):
-        self.level_pct = 80
+    """level_pct: what it holds, None: a board on the mains."""
+
+    def __init__(self, level_pct=None):
+        self.level_pct = level_pct
         self.charging = False
 
     def percent(self):
         return self.level_pct
+
+    def voltage_mv(self):
+        return None if self.level_pct is None else 3300 + 9 * self.level_pct
 
     def is_charging(self):
         return self.charging
@@ -135,16 +140,28 @@ class Watchdog:
 
 
 class System:
+    """memory: path of the file that stands for RTC memory, or None: it forgets. reason: what was
+    in it.
+    """
+
     firmware_version = FIRMWARE_VERSION
 
-    def __init__(self, device_id, cause):
+    def __init__(self, device_id, cause, memory=None, reason=""):
         self.device_id = device_id
         self._cause = cause
+        self._memory = memory
+        self._reason = reason if cause == "reset" else ""
 
     def reset_cause(self):
         return self._cause
 
-    def reset(self):
+    def reset_reason(self):
+        return self._reason
+
+    def reset(self, reason=""):
+        if self._memory and reason:
+            with open(self._memory, "w") as f:
+                f.write(reason)
         sys.exit(3)  # the simulator starts the board again
 
     def log_sink(self, text):

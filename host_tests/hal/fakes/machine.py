@@ -7,6 +7,7 @@ from host_tests.hal.fakes import chip as _chip
 from host_tests.hal.fakes import clock
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
+EXT0_WAKE, EXT1_WAKE, TIMER_WAKE = 2, 3, 4
 _DMA_FRAMES = 256
 _INPUT_ONLY = range(34, 40)
 
@@ -23,9 +24,18 @@ class Pin:
         """
         if not isinstance(id, int) or not 0 <= id < 49:
             raise ValueError("invalid pin")
+        self._id = id
+        if mode != -1 or value is not None:
+            self.init(mode, pull, value=value)
+
+    def init(self, mode=-1, pull=-1, *, value=None):
+        """like ports/esp32/machine_pin.c (machine_pin_obj_init_helper): with a mode it takes the
+        pin back from the RTC.
+        """
+        id = self._id
         if id in self.input_only and mode == self.OUT:
             raise ValueError("pin can only be input")
-        self._id = id
+        _chip.chip.rtc_pins.discard(id)
         if value is not None:
             _chip.chip.outputs[id] = value
         if pull == self.PULL_UP and id not in self.input_only:
@@ -38,7 +48,9 @@ class Pin:
         _chip.chip.outputs[self._id] = int(bool(x))
 
     def irq(self, handler=None, trigger=IRQ_FALLING | IRQ_RISING):
-        """like ports/esp32/machine_pin.c (machine_pin_irq)."""
+        """like ports/esp32/machine_pin.c (machine_pin_irq): it disarms EXT0 of this pin."""
+        if _chip.chip.ext0 and _chip.chip.ext0[0] == self._id:
+            _chip.chip.ext0 = None
         _chip.chip.interrupts[self._id] = (handler, trigger, self)
 
 
@@ -85,6 +97,22 @@ class RTC:
         if len(data) > 2048:
             raise ValueError("buffer too long")
         _chip.chip.rtc_memory = bytes(data)
+
+
+def lightsleep(time_ms=None):
+    """like ports/esp32/modmachine.c (mp_machine_lightsleep)."""
+    _chip.chip.sleep(time_ms)
+
+
+def deepsleep(time_ms=None):
+    """like ports/esp32/modmachine.c (mp_machine_deepsleep): the program does not go on."""
+    _chip.chip.sleep(time_ms)
+    raise SystemExit("esp_deep_sleep_start")
+
+
+def wake_reason():
+    """like ports/esp32/modmachine.c (machine_wake_reason)."""
+    return _chip.chip.wake_reason
 
 
 def reset_cause():

@@ -24,6 +24,7 @@ class WLAN:
     def _power_up(self):
         """like ports/esp32/network_wlan.c (esp_initialise_wifi)."""
         self._chip = _chip.chip
+        self._chip.stations.append(self)
         self._active = self._connected = self._requested = False
         self._reason = 0
         self._limit = self._tries = 0  # conf_wifi_sta_reconnects, wifi_sta_reconnects
