@@ -167,22 +167,29 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     clock.attach(Slots(BOOTS, state_path + "boots"))
     clock.witness_rtc(system.reset_cause())
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
+    api_url, ntp_server = settings["cloud.api_url"], settings["clock.ntp_server"]
     try:
         # FAT may count its clusters for a minute, once after it was mounted (ff.c, f_getfree):
         # now, before the watchdog runs (docs/watchdog.md).
         quota.refresh()
     except NeedsOperator:
         pass  # whoever records or sends meets it again, and says so
-    joints = Joints(system, secrets)
+    joints = Joints(system, secrets, board.net, origin_of(api_url), ntp_server, random_bits)
     joints.resets = resets.count(system, secrets)
     forget_module("device.power.resets")
     joints.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
-    cloud = Cloud(http, settings["cloud.api_url"], secrets, clock)
-    networks = [(name, secrets.get("wifi:" + name) or "") for name in settings["wifi.networks"]]
-
-    link = Link(board.wifi, networks, joints.link_changed, log)
+    cloud = Cloud(http, api_url, secrets, clock)
+    link = Link(
+        ways_of(board, settings, log),
+        joints.link_changed,
+        log,
+        joints.is_idle,
+        joints.probe,
+        joints.plan_reset,
+        Slots("link1", state_path + "link"),
+    )
     joints.timekeeper = timekeeper = TimeKeeper(
-        board.net, clock, link, settings["clock.ntp_server"], random_bits, log
+        board.net, clock, link, ntp_server, random_bits, log
     )
     waits = Waits(
         settings["upload.retry_first_s"], settings["upload.retry_cap_s"], clock, random_bits
@@ -250,6 +257,27 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     if ring:
         supervisor.add("log", ring.run)
     return supervisor
+
+
+def ways_of(board, settings, log):
+    """The ways out, most wanted first. What only 4G needs is loaded where 4G is set up."""
+    from device.link.link import Way
+
+    secrets = board.secrets
+    ways = [Way("wifi", name, board.wifi, secrets) for name in settings["wifi.networks"]]
+    modem = board.open_modem() if settings["cellular.apn"] else None
+    if modem:
+        part = {name: settings["cellular." + name] for name in ("apn", "user", "auth", "roaming")}
+        place = 0 if settings["link.first"] == "cellular" else len(ways)
+        ways.insert(place, Way("4g", "4g", modem, secrets, part))
+    elif settings["cellular.apn"]:
+        log.error("settings cellular.apn: this board has no modem")
+    return ways
+
+
+def origin_of(api_url):
+    """https://host:port of the API's address."""
+    return "/".join(api_url.split("/")[:3])
 
 
 def keeper_of(board, settings, saves, parts, clock, log):

@@ -6,6 +6,7 @@ Secrets (device token, Wi-Fi passwords) are never settings: they live in the sec
 Row: path, kind, default, allowed, unit, help.
     kind "int":    allowed = (lowest, highest)        kind "choice": allowed = the values
     kind "text":   allowed = (shortest, longest)      kind "bool":   allowed = None
+    kind "plain":  a text of letters, digits and . _ - @, allowed = (shortest, longest)
     kind "origin": an https address, allowed = (shortest, longest)
     kind "names":  list of texts, allowed = (most entries, longest text)
     kind "windows": list of daily windows, "HH:MM-HH:MM", allowed = (most entries,)
@@ -42,11 +43,36 @@ ROWS = (
     ),
     (
         "cellular.apn",
-        "text",
+        "plain",
         "",
         (0, 63),
         "",
-        "access point of the 4G modem, empty: no 4G (the modem itself is coming)",
+        "access point of the 4G modem, empty: no 4G; a PIN is a secret",
+    ),
+    (
+        "cellular.auth",
+        "choice",
+        "none",
+        ("none", "pap", "chap"),
+        "",
+        "how PPP says who we are, if the contract asks for it; the password is a secret",
+    ),
+    ("cellular.user", "plain", "", (0, 63), "", "name for cellular.auth"),
+    (
+        "cellular.roaming",
+        "bool",
+        False,
+        None,
+        "",
+        "whether 4G may be used in a network that is not the SIM's own",
+    ),
+    (
+        "link.first",
+        "choice",
+        "wifi",
+        ("wifi", "cellular"),
+        "",
+        "which is tried first where both are set up; the other one is the second way",
     ),
     (
         "recording.rate_hz",
@@ -134,7 +160,14 @@ ROWS = (
         "blocks",
         "how many blocks bridge a stall of flash or network",
     ),
-    ("wifi.networks", "names", [], (8, 32), "", "network names in order; passwords are secrets"),
+    (
+        "wifi.networks",
+        "names",
+        [],
+        (8, 32),
+        "",
+        "network names, most wanted first; passwords are secrets",
+    ),
     ("cloud.api_url", "origin", "https://api.bota.dev", (8, 200), "", "origin of the cloud's API"),
     ("cloud.heartbeat_s", "int", 600, (0, 86400), "s", "time between heartbeats, 0: none"),
     ("upload.retry_first_s", "int", 30, (1, 3600), "s", "first wait after a failure; it doubles"),

@@ -6,13 +6,18 @@ let go of once it has joined the stages.
 
 import asyncio
 
+from device.compat import forget_module
+
 
 class Joints:
-    """system, secrets: ports. The stages are put in as they are made."""
+    """system, secrets, net: ports. The stages are put in as they are made."""
 
-    def __init__(self, system, secrets):
+    def __init__(self, system, secrets, net, api_origin, ntp_server, random_bits):
         self._system = system
         self._secrets = secrets
+        self._net = net
+        self._probed = (api_origin, ntp_server)
+        self._random_bits = random_bits
         self.lane = self.recorder = self.uptime_ms = None
         self.timekeeper = None
         self.http = None
@@ -32,7 +37,24 @@ class Joints:
             self.lane.link_returned()
         else:
             self.http.close()
+            self._net.drop_all()
             self.lane.link_lost()
+
+    def is_idle(self):
+        """True while no clip is in hand: the way may be changed."""
+        return not self.lane.in_hand
+
+    async def probe(self, is_doubted):
+        """See link/probe.py. While a wait is in force the cloud is not asked, whatever for."""
+        from device.link import probe
+
+        origin, ntp_server = self._probed
+        nonce = b"".join(self._random_bits(32).to_bytes(4, "big") for _ in range(2))
+        forget_module("device.link.probe")
+        found = await probe.ask_time(self._net, ntp_server, nonce)
+        if is_doubted or self.lane.is_resting():
+            return found
+        return await probe.ask_cloud(self.http, origin, found)
 
     def work_came(self):
         """A clip is closed or repaired, or the time became known."""

@@ -7,10 +7,25 @@ LANE = """
 nothing_to_send: a clip is closed
 sending: the clip in hand is delivered
 starting: the start-up is through
-link_down: Wi-Fi connects
+link_down: Wi-Fi or 4G connects
 wifi_not_found: the network comes into reach
 wifi_refused: the Wi-Fi password is corrected
+wifi_error: the radio's driver works again after it was off, or after a reset
 no_wifi_configured: a network is put into the settings
+link_dead: an answer comes through; the way is left and begun anew
+link_changing: the better way was tried
+modem_silent: the modem answers, at the latest after its power was off
+sim_absent: a SIM is put in
+sim_busy: the SIM is ready
+sim_blocked: somebody unblocks the SIM with its PUK, in a telephone
+sim_pin_needed: the PIN of the SIM is put into the secrets
+sim_pin_wrong: the right PIN is put into the secrets; a wrong one is never tried twice
+cellular_not_found: the modem finds a network
+cellular_denied: the network lets the SIM in; is it activated, and its contract for data?
+roaming: the SIM's own network comes into reach, or cellular.roaming is allowed
+apn_refused: cellular.apn is corrected
+no_carrier: the network takes the call
+ppp_failed: the network gives an address
 dns_failed: the name server answers
 connect_failed: the server accepts a connection
 connection_lost: the connection holds for a whole transfer

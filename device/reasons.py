@@ -8,8 +8,10 @@ cost three times the heap.
 from device.compat import forget_module
 
 LANE = (
-    " nothing_to_send sending starting link_down wifi_not_found wifi_refused "
-    "no_wifi_configured dns_failed connect_failed connection_lost timeout bad_answer portal "
+    " nothing_to_send sending starting link_down wifi_not_found wifi_refused wifi_error "
+    "no_wifi_configured link_dead link_changing modem_silent sim_absent sim_busy sim_blocked "
+    "sim_pin_needed sim_pin_wrong cellular_not_found cellular_denied roaming apn_refused "
+    "no_carrier ppp_failed dns_failed connect_failed connection_lost timeout bad_answer portal "
     "throttled server_error no_token auth_refused tls_untrusted tls_wrong_name tls_dates "
     "clock_wait verification_pending link_too_slow url_refused config_refused low_memory "
     "storage_full storage_failed battery_low brown_out "

@@ -7,6 +7,7 @@
     make simulate ENGINE=cpython      the same device code under CPython
     make simulate ARGS="--speed 1"    in real time
     make simulate ARGS="--set upload.strategy=chunks"    any setting of config.example.json
+    make simulate ARGS="--link 4g"    over a scripted modem, the only way out (30 dB)
 
 Exit 0 only if every clip is proved: its hash the same on the device, in storage and at the cloud,
 its samples those that the microphone handed over (or as near as promised), the flash free again.
@@ -31,7 +32,15 @@ from device.config import load
 from tools.cloud import Cloud, CloudError
 from tools.sim import proof, words
 from tools.sim.audio import SAMPLE, AudioError, read_samples
-from tools.sim.board import HEAP_KB, SSID, BoardError, VirtualBoard, find_micropython
+from tools.sim.board import (
+    APN,
+    HEAP_KB,
+    MODEM,
+    SSID,
+    BoardError,
+    VirtualBoard,
+    find_micropython,
+)
 from tools.sim.build import ROOT, BuildError
 from tools.sim.progress import Progress
 
@@ -56,6 +65,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--clip-length", type=int, default=30, help="seconds a clip (30-3600)")
     parser.add_argument("--codec", choices=("flac", "wav"), default="flac")
     parser.add_argument("--quality", choices=QUALITIES, default="auto", help="of FLAC")
+    parser.add_argument("--link", choices=("wifi", "4g"), default="wifi", help="the way out")
     parser.add_argument("--heap", type=int, default=HEAP_KB, help="KiB of heap")
     parser.add_argument("--generation", choices=("d1", "d2", "s"), default="s")
     parser.add_argument("--api-port", type=int, default=0, help="port of the API (0: a free one)")
@@ -109,6 +119,7 @@ def choose_engine(wanted: str | None, console: Console) -> str:
 
 def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
     """config.json of the virtual recorder. Raises SimulationError for a setting that is none."""
+    is_4g = options.link == "4g"
     tree = {
         "recording": {
             "mode": "button",
@@ -117,7 +128,8 @@ def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
             "clip_length_s": options.clip_length,
             "rate_hz": options.rate,
         },
-        "wifi": {"networks": [SSID]},
+        "wifi": {"networks": [] if is_4g else [SSID]},
+        "cellular": {"apn": APN if is_4g else ""},
         "cloud": {"api_url": cloud.api_origin, "heartbeat_s": 60},
         "upload": {"retry_first_s": 1, "retry_cap_s": 30},
         "clock": {"ntp_server": f"ntp.bota.test:{cloud.ntp_address[1]}", "wait_s": 10},
@@ -172,6 +184,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
                 root_der=cloud.ca_der,
                 config=device_config(cloud, options),
                 token=token,
+                modem=MODEM if options.link == "4g" else None,
                 # Room for it all, so that a slow cloud cannot stop a fast recording.
                 flash_kb=max(4096, (2 * len(samples) // 1024 + 2048) // 4 * 5 // 4 * 4),
             )

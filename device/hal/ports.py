@@ -39,8 +39,35 @@ class Storage:
 class Wifi:
     """connect(ssid, password)   begin to join; returns at once.
     status()                  "idle", "joining", "up", "not_found", "refused" or "failed".
-    disconnect()              leave the network and drop the address.
+    disconnect()              leave the network and drop the address; the radio is off.
+    is_up()                   status() is "up".
+    address()                 the address as text, or None.
     rssi_dbm()                signal strength, or None.
+    connect and disconnect raise Transient(wifi_error) if the driver refuses.
+    """
+
+
+class Modem:
+    """A 4G modem behind a serial line: AT commands while it is spoken to, PPP while it carries
+    data.
+
+    The board makes it with open_modem() -> Modem or None (there is none), once.
+    baud                      the speed it shall have.
+    key_on_ms, key_off_ms     how long its power key is held to switch it on, off.
+    open(baud)                the line at this speed; what had arrived is dropped. May come again.
+    close()                   nothing is read or sent any more.
+    write(data)               hand bytes to the line; returns at once.
+    readinto(buf) -> n        what has arrived, 0 if nothing. Never waits.
+    key(is_down)              its power key.
+    supply(on) -> bool        its supply; False if the board cannot switch it.
+    start_data(auth, user, password)   after CONNECT: the line is PPP's; returns at once. auth:
+                              "none", "pap" or "chap". Raises Transient(ppp_failed).
+    data_status()             "idle", "joining", "up" or "failed".
+    is_up()                   data_status() is "up".
+    signal_dbm, is_roaming    as the dialling found them; rssi_dbm() gives the first, for a modem
+                              in data mode hears no question.
+    stop_data()               ask PPP to end, at once; data_status() turns "idle" when it has.
+    address()                 the address as text, or None.
     """
 
 

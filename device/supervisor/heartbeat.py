@@ -15,7 +15,9 @@ _FLAG_CHARGING = const(1)
 _FLAG_LOW_BATTERY = const(2)
 _FLAG_STORAGE_FULL = const(4)
 _FLAG_WIFI = const(8)
+_FLAG_LTE = const(16)
 _FLAG_SYNC = const(32)
+_LINK_CODES = "link_down dns_failed connect_failed connection_lost timeout portal".split()
 _LOW_BATTERY_PCT = const(15)
 _FULL_PCT = const(90)
 
@@ -69,8 +71,11 @@ class Heartbeat:
         except DeviceError as e:
             self.failed += 1
             self._log.warning("heartbeat failed %s", e)
+            if e.code in _LINK_CODES:
+                self._link.exchange_failed(e.code)
             return
         self.sent += 1
+        self._link.exchange_succeeded()
         if was_refused:
             self._log.info("token is accepted again")
             self._lane.look_again()
@@ -78,9 +83,13 @@ class Heartbeat:
     def body(self):
         """The fields of contract D2, with what this board knows."""
         battery, recorder, backlog, quota = self._parts
-        body = {"pending_recordings": backlog.waiting(), "connection_type": ["wifi"]}
+        kind = self._link.kind
+        body = {"pending_recordings": backlog.waiting(), "connection_type": [kind]}
+        rssi_dbm = self._link.rssi_dbm()
+        if rssi_dbm is not None:
+            body["signal_strength_dbm"] = rssi_dbm
         body["device_state"] = self._state(recorder, quota)
-        flags = _FLAG_WIFI
+        flags = _FLAG_LTE if kind == "4g" else _FLAG_WIFI
         percent = battery.percent()
         if percent is not None:
             body["battery_percent"] = percent

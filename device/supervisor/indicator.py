@@ -5,8 +5,9 @@ from device.compat import const, sleep_ms
 _LOOK_MS = const(500)
 
 _LINK = (
-    "link_down wifi_not_found dns_failed connect_failed connection_lost portal roaming "
-    "link_too_slow"
+    "link_down wifi_not_found wifi_error link_dead link_changing modem_silent sim_busy "
+    "cellular_not_found roaming no_carrier ppp_failed dns_failed connect_failed connection_lost "
+    "portal link_too_slow"
 ).split()
 _CLOUD = "timeout bad_answer throttled server_error url_refused".split()
 _MOMENT = "clock_wait verification_pending low_memory storage_full brown_out".split()

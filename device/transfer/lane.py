@@ -26,8 +26,9 @@ _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without
 _LONG_MS = const(86_400_000)
 _SAID_CHARS = const(40)  # a record stays below 512 bytes
 _OF_THE_CLIP = ("verification_pending", "link_too_slow")
-# No answer came: the way may be at fault, and its return may end the wait.
-_LINK_CODES = ("link_down", "dns_failed", "connect_failed", "connection_lost", "timeout")
+# No answer came, or somebody else's: the way may be at fault, and its return may end the wait.
+_LINK_CODES = "link_down dns_failed connect_failed connection_lost timeout portal".split()
+_INTERCEPTED = ("tls_untrusted", "tls_wrong_name")
 
 
 class Lane:
@@ -84,7 +85,7 @@ class Lane:
 
     def link_returned(self):
         """The radio is up again: a wait that only its absence had caused is over."""
-        if self._waits.code in _LINK_CODES:
+        if self._waits.code in _LINK_CODES or self._waits.code in _INTERCEPTED:
             self._waits.cut_short()
         self._work.set()
 
@@ -98,6 +99,10 @@ class Lane:
         self._backlog.rewind()
         self._found_none = False
         self._work.set()
+
+    def is_resting(self):
+        """True while the cloud is to be left alone."""
+        return bool(self.in_hand or self._waits.left_ms())
 
     async def run(self, check_in):
         """Deliver for ever. check_in(within_ms): tells the supervisor that this task lives."""
@@ -196,7 +201,7 @@ class Lane:
 
     def _failed(self, clip, e):
         if e.code in _LINK_CODES:
-            self._link.exchange_failed()
+            self._link.exchange_failed(e.code)
         else:
             self._link.exchange_succeeded()
         if e.code in _OF_THE_CLIP and clip.number != self._pending_number:
@@ -213,6 +218,8 @@ class Lane:
         self._log.warning("lane waits clip=%d reason=%s wait_s=%d", clip.number, e, wait_s)
 
     def _refused(self, e):
+        if e.code in _INTERCEPTED:
+            self._link.exchange_failed(e.code)
         wait_s = self._waits.refused(e)
         self._set_reason(e.code, e.detail, wait_s * 1000)
         self._log.error("lane waits for somebody reason=%s wait_s=%d", e, wait_s)

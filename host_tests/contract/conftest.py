@@ -39,6 +39,13 @@ class SimHal:
     def wifi(self, networks):
         return parts.Wifi(networks, join_ms=0)
 
+    def modem(self, at_modem):
+        from device.hal.sim.modem import Modem
+
+        port = Modem(at_modem.spec)
+        port.modem = at_modem
+        return port
+
     def battery(self):
         return parts.Battery(80)
 
@@ -121,6 +128,13 @@ class Esp32Hal:
 
         self._chip.networks = networks
         return Wifi()
+
+    def modem(self, at_modem):
+        from device.hal.esp32.modem import Modem
+
+        self._chip.modem = at_modem
+        pins = {"modem_uart": 1, "modem_tx_pin": 17, "modem_rx_pin": 18, "modem_key_pin": 16}
+        return Modem(dict(self._table, modem_supply_pin=15, **pins))
 
     def battery(self):
         from device.hal.esp32.battery import Battery

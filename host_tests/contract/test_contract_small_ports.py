@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import stat
+import time
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from device.hal.commands import parse_command
 from device.hal.lights import CODES
 from device.hal.sim import parts
+from device.hal.sim.at_modem import AtModem
 from device.hal.sim.control import Console
 from device.hal.sim.sleep import Sleep
 from device.link.clock import Clock
@@ -56,6 +58,68 @@ def test_wifi_says_why_not(hal, ssid, password, status):
     assert wifi.status() == status
     wifi.connect("home", "right")
     assert wifi.status() == "up", "and may be asked again"
+
+
+def test_wifi_has_an_address_while_it_is_up(hal):
+    wifi = hal.wifi({"home": "right"})
+    assert wifi.address() is None
+    wifi.connect("home", "right")
+    while wifi.status() == "joining":
+        pass
+    assert wifi.address().count(".") == 3
+    wifi.disconnect()
+    assert wifi.address() is None
+
+
+def said_by(modem, command, limit_s=2.0):
+    """What a modem port gives back for a command, until it is silent."""
+    modem.write(command)
+    buf, text, end = bytearray(16), b"", time.monotonic() + limit_s
+    while time.monotonic() < end and not text.endswith((b"OK\r\n", b"CONNECT\r\n")):
+        text += bytes(buf[: modem.readinto(buf)])
+    return text
+
+
+def until(modem, status, limit_s=3.0):
+    end = time.monotonic() + limit_s
+    while modem.data_status() != status and time.monotonic() < end:
+        time.sleep(0.01)
+    assert modem.data_status() == status
+
+
+def test_a_modem_speaks_then_carries_data_then_speaks_again(hal):
+    modem = hal.modem(AtModem({"family": "simcom"}))
+    assert modem.data_status() == "idle" and modem.address() is None and not modem.is_up()
+    modem.open(115_200)
+    assert modem.readinto(bytearray(8)) == 0, "never waits"
+    for _ in range(2):
+        assert b"\r\nOK\r\n" in said_by(modem, b"AT\r")
+        assert said_by(modem, b"ATD*99#\r").endswith(b"CONNECT\r\n")
+        modem.start_data("none", "", "")
+        until(modem, "up")
+        assert modem.is_up() and modem.address().count(".") == 3
+        modem.stop_data()
+        until(modem, "idle")
+        assert modem.address() is None and not modem.is_up()
+        modem.open(115_200)
+    modem.stop_data()
+    modem.close()
+
+
+def test_a_modem_at_another_speed_gives_rubbish_not_answers(hal):
+    modem = hal.modem(AtModem({"family": "quectel"}))
+    modem.open(460_800)
+    assert b"OK" not in said_by(modem, b"AT\r", 0.1)
+    modem.open(115_200)
+    assert b"OK" in said_by(modem, b"AT\r")
+
+
+def test_the_lines_of_a_modem_that_a_board_has(hal):
+    modem = hal.modem(AtModem({"family": "quectel"}))
+    assert modem.baud > 100_000 and 0 < modem.key_on_ms < modem.key_off_ms
+    assert modem.supply(False) and modem.supply(True)
+    modem.key(True)
+    modem.key(False)
 
 
 def test_secrets_last(hal, tmp_path):

@@ -111,7 +111,17 @@ def test_a_driver_that_refuses_is_translated(wifi, monkeypatch):
     monkeypatch.setattr(type(station), "connect", fail)
     with pytest.raises(Transient) as error:
         port.connect("home", "right")
-    assert error.value.code == "link_down" and "right" not in str(error.value)
+    assert error.value.code == "wifi_error" and "right" not in str(error.value)
+
+
+def test_the_address_is_what_dhcp_gave(wifi, chip):
+    port, station = wifi
+    assert port.address() is None
+    port.connect("home", "right")
+    station.pump()
+    assert port.address() == "192.0.2.7"
+    chip.address = "192.0.2.9"
+    assert port.address() == "192.0.2.9"
 
 
 # -- secrets ----------------------------------------------------------------------------------

@@ -177,7 +177,8 @@ class Link:
     def exchange_succeeded(self):
         pass
 
-    exchange_failed = exchange_succeeded
+    def exchange_failed(self, code):
+        pass
 
 
 class Microphone:

@@ -37,11 +37,14 @@ class Bench:
         speed: int = 0,
         recording: dict | None = None,
         driver_ms: int = 500,
+        modem: dict | None = None,
+        hosts: dict[str, str] | None = None,
         battery_pct: int | None = None,
         **config,
     ):
-        """recording: settings of that section beside the bench's own; config: whole sections of
-        config.json that replace the bench's.
+        """recording: settings of that section beside the bench's own; modem: see
+        device/hal/sim/modem.py; hosts: what names mean over Wi-Fi, if not the cloud's; config:
+        whole sections of config.json that replace the bench's.
         """
         cloud = self.cloud
         settings = {
@@ -56,8 +59,10 @@ class Bench:
             rate_hz=RATE_HZ,
             speed=speed,
             driver_ms=driver_ms,
+            modem=modem,
+            hosts=hosts or cloud.hosts,
+            cellular_hosts=cloud.hosts,
             battery_pct=battery_pct,
-            hosts=cloud.hosts,
             root_der=cloud.ca_der,
             config=settings | config,
             token=self.token,

@@ -38,7 +38,7 @@ def assert_valid(settings):
             assert value >= allowed[0] or path == "recording.clip_length_s"
         elif kind == "choice":
             assert value in allowed and type(value) is type(allowed[0])
-        elif kind in ("text", "origin"):
+        elif kind in ("text", "origin", "plain"):
             assert isinstance(value, str) and allowed[0] <= len(value) <= allowed[1]
         elif kind == "bool":
             assert isinstance(value, bool)
@@ -104,6 +104,14 @@ def test_network_names():
     for bad in ("home", [""], ["b" * 33], ["\u00e4" * 17], [7], ["a"] * 9, [["a"]], {"a": 1}):
         settings, faults = load({"wifi": {"networks": bad}})
         assert settings["wifi.networks"] == [] and len(faults) == 1
+
+
+def test_an_apn_cannot_end_the_text_it_stands_in():
+    for good in ("internet", "iot.1nce.net", "m2m-data", "web.vodafone.de", ""):
+        assert load(tree_of("cellular.apn", good)) == ({**DEFAULTS, "cellular.apn": good}, [])
+    for bad in ('a"', 'x",1;+CFUN=0', "a b", "a\r", "\u212a", "a,b", "a" * 64, None, 7):
+        settings, faults = load(tree_of("cellular.apn", bad))
+        assert settings["cellular.apn"] == "" and len(faults) == 1 and "0 to 63" in faults[0]
 
 
 def test_windows():

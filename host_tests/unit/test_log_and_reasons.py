@@ -166,11 +166,15 @@ def test_every_code_that_is_raised_is_in_a_table():
 
 def test_codes_that_come_from_tables_of_the_code_are_in_a_table():
     from device.hal.sockets import _CERTIFICATE_TEXTS
-    from device.link.link import _REASONS
-    from device.transfer.lane import _LINK_CODES, _PARKED_REASONS
+    from device.link.rules import CURABLE, IN_THE_WAY, UNSURE
+    from device.link.wifi import REASONS
+    from device.supervisor import heartbeat
+    from device.transfer.lane import _INTERCEPTED, _LINK_CODES, _PARKED_REASONS
 
-    assert {code for _, code in _CERTIFICATE_TEXTS} | set(_REASONS.values()) <= set(LANE)
-    assert set(_LINK_CODES) <= set(LANE) and set(_PARKED_REASONS) <= set(CLIP)
+    assert {code for _, code in _CERTIFICATE_TEXTS} | set(REASONS.values()) <= set(LANE)
+    assert {*_LINK_CODES, *_INTERCEPTED, *CURABLE.split(), *IN_THE_WAY, *UNSURE} <= set(LANE)
+    assert set(_PARKED_REASONS) <= set(CLIP)
+    assert heartbeat._LINK_CODES == _LINK_CODES
 
 
 def test_every_constant_that_is_shown_is_in_a_table():
@@ -200,6 +204,12 @@ def test_a_lane_that_hears_any_lane_code_can_show_it():
 NEEDS_SOMEBODY = {
     "wifi_refused",
     "no_wifi_configured",
+    "sim_absent",
+    "sim_blocked",
+    "sim_pin_needed",
+    "sim_pin_wrong",
+    "cellular_denied",
+    "apn_refused",
     "no_token",
     "auth_refused",
     "tls_untrusted",

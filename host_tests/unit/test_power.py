@@ -145,7 +145,7 @@ class Bench:
         self.system, self.secrets = System(cause), fakes.Secrets()
         self.recorder, self.lane, self.link = Part(), Part(), Part()
         self.heartbeat, self.recovery, self.indicator = Part(), Part(), Part()
-        self.joints = Joints(self.system, self.secrets)
+        self.joints = Joints(self.system, self.secrets, None, None, None, None)
         self.joints.recorder, self.joints.lane = self.recorder, self.lane
         self.joints.uptime_ms = self.clock.uptime_ms
         self.port = Port(time) if sleeps else None

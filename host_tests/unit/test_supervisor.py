@@ -228,8 +228,20 @@ class Cloud:
 
 
 class Up:
+    kind = "wifi"
+    told = ()
+
     def is_up(self):
         return True
+
+    def rssi_dbm(self):
+        return -61
+
+    def exchange_succeeded(self):
+        self.told += ("answer",)
+
+    def exchange_failed(self, code):
+        self.told += ("none",)
 
 
 class Beats:
@@ -244,7 +256,9 @@ class Beats:
         self.recorder, self.battery = Recorder(self.clock), Battery()
         self.backlog = Backlog(self.store, lambda: 1, lambda number: None)
         parts = (self.battery, self.recorder, self.backlog, self.quota)
-        self.heartbeat = Heartbeat(self.cloud, self.lane, Up(), self.clock, interval_s, parts, log)
+        self.link = Up()
+        parts = (self.cloud, self.lane, self.link, self.clock, interval_s, parts, log)
+        self.heartbeat = Heartbeat(*parts)
 
     def run(self, seconds):
         async def main():
@@ -274,7 +288,11 @@ def test_a_heartbeat_says_what_the_contract_knows(tmp_path, time):
     assert body["pending_recordings"] == 1 and body["device_state"] == "idle"
     assert (body["battery_percent"], body["flags"]) == (80, 8)
     assert (body["storage_total_mb"], body["storage_used_mb"]) == (64, 0)
-    assert body["connection_type"] == ["wifi"]
+    assert body["connection_type"] == ["wifi"] and body["signal_strength_dbm"] == -61
+    b.link.kind = "4g"
+    body = b.heartbeat.body()
+    assert body["connection_type"] == ["4g"] and body["flags"] == 16
+    b.link.kind = "wifi"
     b.battery.level, b.battery.charging, b.lane.in_hand = 14, True, 3
     assert b.heartbeat.body()["flags"] == 8 | 1 | 2 | 32
     for code, state in (
@@ -294,6 +312,7 @@ def test_a_heartbeat_that_fails_is_counted_and_ends_nothing(tmp_path, time):
     b.cloud.faults = [Transient("timeout"), NeedsOperator("auth_refused")]
     b.run(600 + 900 + 600 + 100)
     assert b.heartbeat.as_dict() == {"sent": 2, "failed": 2}
+    assert b.link.told == ("none", "answer", "answer"), "a real exchange, or none"
 
 
 def test_an_accepted_heartbeat_wakes_a_lane_whose_token_was_refused(tmp_path, time):

@@ -35,7 +35,7 @@ class Link:
     def exchange_succeeded(self):
         self.good += 1
 
-    def exchange_failed(self):
+    def exchange_failed(self, code):
         self.bad += 1
 
 

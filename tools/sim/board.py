@@ -7,6 +7,8 @@ board.json (read by device/hal/sim/board.py):
     limits  setting -> highest number                       driver_ms  what its buffers hold
     rtc     "host" or "unset"                               cause     reset cause of this start
     haste   how many times faster the rescue program's hours pass (absent: 1)
+    modem   what device/hal/sim/modem.py takes; none: the board has no modem
+    cellular_hosts  name -> address over 4G, where they are other ones than `hosts`
     battery_pct  what its cell holds, null: on the mains
 Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log,
 rtc_memory, registers/ (the watchdog and its feeds until the supervisor has its own).
@@ -30,6 +32,9 @@ MAX_RESETS = 20
 HEAP_KB = 324  # words are twice as wide here as on the board
 SSID = "bench"
 WIFI_PASSWORD = "bench-password"
+SIM_PIN = "4711"
+APN = "iot.bota.test"
+MODEM = {"family": "quectel", "pin": SIM_PIN, "apn": APN, "latency_ms": 20, "noise": True}
 
 
 class BoardError(Exception):
@@ -89,6 +94,8 @@ class VirtualBoard:
         flash_kb: int = 16384,
         rtc: str = "unset",
         driver_ms: int = 500,
+        modem: dict | None = None,
+        cellular_hosts: dict[str, str] | None = None,
         battery_pct: int | None = None,
         haste: int = 1,
     ) -> None:
@@ -104,6 +111,8 @@ class VirtualBoard:
             "control": list(self.control.address),
             "rtc": rtc,
             "driver_ms": driver_ms,
+            "modem": modem,
+            "cellular_hosts": cellular_hosts or hosts,
             "battery_pct": battery_pct,
             "haste": haste,
             # A pre-roll of a second takes 25 KiB (FLAC, 16 kHz).
@@ -124,6 +133,7 @@ class VirtualBoard:
         if path.exists():
             tree = json.loads(path.read_text())
         tree["values"]["wifi:" + SSID] = WIFI_PASSWORD
+        tree["values"]["cellular:pin"] = SIM_PIN
         tree["values"].pop("token", None)
         if token:
             tree["values"]["token"] = token

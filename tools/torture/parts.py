@@ -99,6 +99,9 @@ class Wifi:
     def is_up(self):
         return self.status() == "up"
 
+    def address(self):
+        return "192.0.2.7" if self.is_up() else None
+
     def rssi_dbm(self):
         return -60 if self.is_up() else None
 

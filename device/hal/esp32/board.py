@@ -71,8 +71,10 @@ class Board:
             raise
         self.microphone = Microphone(table)
         self.wifi = Wifi()
+        self._modem_table = None if table["modem_uart"] is None else table
+        self._modem = None
         self.trusted_roots = trusted_roots
-        self.net = Net(trusted_roots(), self.wifi.is_up)
+        self.net = Net(trusted_roots(), self._is_up)
         forget_module("rescue.roots")
         self.clock = Clock()
         self.battery = Battery(table)
@@ -86,6 +88,18 @@ class Board:
         from device.hal.esp32.sleep import Sleep
 
         return Sleep(*self._sleep_parts)
+
+    def open_modem(self):
+        """The modem port, loaded when it is wanted; None: the board has no modem."""
+        if self._modem is None and self._modem_table:
+            from device.hal.esp32.modem import Modem
+
+            self._modem = Modem(self._modem_table)
+            self._modem_table = None
+        return self._modem
+
+    def _is_up(self):
+        return self.wifi.is_up() or bool(self._modem and self._modem.is_up())
 
 
 build = Board

@@ -16,6 +16,21 @@ from device.hal.sim.secrets import Secrets
 class Board:
     """The ports by name; see device/hal/ports.py."""
 
+    modem = None
+
+    def __init__(self, spec):
+        self._spec = spec
+
+    def open_modem(self):
+        """The modem port, or None: the board has no modem."""
+        if self.modem is None and self._spec.get("modem"):
+            from device.hal.sim.modem import Modem
+
+            self.modem = Modem(self._spec["modem"], self.net.drop_all)
+            hosts = self._spec.get("cellular_hosts", self._spec["hosts"])
+            self.net.cellular = (self.modem.carries, hosts)
+        return self.modem
+
     def open_sleep(self):
         from device.hal.sim.sleep import Sleep
 
@@ -76,7 +91,7 @@ def build():
     folder = _folder()
     with open(folder + "/board.json") as f:
         spec = json.load(f)
-    board = Board()
+    board = Board(spec)
     board.faults = []
     board.limits = spec.get("limits", {"activity.pre_roll_s": 10})
     board.console = console = _console(spec.get("control"))
@@ -107,8 +122,13 @@ def build():
         battery.level_pct = command.get("percent", battery.level_pct)
         battery.charging = bool(command.get("charging", battery.charging))
 
+    def set_modem(command):
+        if board.modem:
+            board.modem.spec.update(command.get("spec", {}))
+
     console.attach(
         {
+            "modem": set_modem,
             "press": lambda command: button.press(),
             "wifi": lambda command: wifi.set_in_reach(bool(command.get("in_reach"))),
             "battery": set_battery,

@@ -76,6 +76,9 @@ class Wifi:
     def is_up(self):
         return self.status() == "up"
 
+    def address(self):
+        return "192.0.2.7" if self.is_up() else None
+
     def rssi_dbm(self):
         return -55 if self.is_up() else None
 

@@ -34,6 +34,11 @@ class Chip:
         self.reset_cause = 1
         self.watchdog = []
         self.networks = {}  # ssid -> password; what is in reach
+        self.address = "192.0.2.7"  # what DHCP gives
+        self.default_route = None
+        self.modem = None  # at the end of UART 1: take(bytes), give(buf), data_mode, end_data()
+        self.cts_is_held = False
+        self.ppp_trouble = None  # "silent", "stuck", "lost", or what pppos_create answers: "full"
         self.mounts = {}
         self.partitions = ["vfs"]
         self.stations = []

@@ -241,6 +241,66 @@ class I2S:
                 _chip.chip.schedule(self._callback, self)
 
 
+class UART:
+    RTS, CTS = 1, 2
+    IRQ_RXIDLE = 0x1000
+
+    def __init__(
+        self,
+        id,
+        baudrate=9600,
+        *,
+        tx=None,
+        rx=None,
+        rts=None,
+        cts=None,
+        txbuf=256,
+        rxbuf=256,
+        flow=0,
+    ):
+        """like ports/esp32/machine_uart.c (mp_machine_uart_make_new): one object a number."""
+        if id not in (0, 1, 2):
+            raise ValueError("UART(%d) does not exist" % id)
+        self.pins = [pin and pin._id for pin in (tx, rx, rts, cts)]
+        self.sizes = (txbuf, rxbuf)
+        self.handler = None
+        self.unsent = 0
+        self.init(baudrate, flow=flow)
+
+    def init(self, baudrate=9600, *, flow=0):
+        """like ports/esp32/machine_uart.c (mp_machine_uart_init_helper): waits at most a second
+        for what is on its way out, and drops what came in.
+        """
+        self.flow, self.baudrate = flow, baudrate
+        if not flow & self.CTS:
+            self.unsent = 0
+        modem = _chip.chip.modem
+        if modem:
+            modem.line_baud = baudrate
+            modem.give(bytearray(4096))
+
+    def write(self, buf):
+        """like ports/esp32/machine_uart.c (mp_machine_uart_write): uart_write_bytes waits for
+        room for ever.
+        """
+        if self.flow & self.CTS and _chip.chip.cts_is_held:
+            self.unsent += len(buf)
+            if self.unsent > self.sizes[0]:
+                raise AssertionError("the interpreter would hang here")
+        elif _chip.chip.modem:
+            _chip.chip.modem.take(bytes(buf))
+        return len(buf)
+
+    def readinto(self, buf):
+        """like ports/esp32/machine_uart.c (mp_machine_uart_read): EAGAIN is None."""
+        modem = _chip.chip.modem
+        return (modem.give(buf) if modem else 0) or None
+
+    def irq(self, handler=None, trigger=0):
+        """like ports/esp32/machine_uart.c (mp_machine_uart_irq): None switches it off."""
+        self.handler = handler if trigger & self.IRQ_RXIDLE else None
+
+
 class SDCard:
     def __init__(
         self,
