@@ -11,9 +11,7 @@ SCRIPT = (ROOT / "tools" / "technician_pages.py").read_text()
 
 def test_each_command_has_its_output_on_a_page():
     text = "\n".join(PAGES.values())
-    missing = [
-        n for n in COMMANDS if n != "update" and f"$ recorder {n}" not in text
-    ]
+    missing = [n for n in COMMANDS if n != "update" and f"$ recorder {n}" not in text]
     assert missing == []
 
 
