@@ -1,13 +1,17 @@
 # Two commands do everything: `make simulate` runs the main job, `make test` passes the tests.
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
+# Files of tests that run at the same time; many of them mostly wait for a virtual board.
+JOBS ?= 3
 
 help:
 	@echo "make simulate              record sample speech on a virtual recorder and deliver it"
 	@echo "make simulate AUDIO=my.wav the same with any PCM WAV"
 	@echo "make simulate QUALITY=30dB near-lossless FLAC; CODEC=wav for PCM"
 	@echo "make simulate ENGINE=cpython   with CPython in place of MicroPython's unix port"
-	@echo "make test                  the whole test suite"
+	@echo "make image BOARD=esp32-s3  what a board carries, in build/image/ (esp32, esp32-c3, virtual)"
+	@echo "make bundle BOARD=esp32-s3 KEY=key.pem   a signed update, in build/bundle/"
+	@echo "make test                  the whole test suite (JOBS=1: one file after the other)"
 	@echo "make torture SEEDS=10000  months of virtual time under bad weather, then power cuts"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
 	@echo "make clean                 remove build/ and .venv"
@@ -21,15 +25,24 @@ asr:
 simulate: setup
 	@$(VENV_PYTHON) -m tools.simulate $(if $(AUDIO),--audio "$(AUDIO)") $(if $(ENGINE),--engine $(ENGINE)) $(if $(CODEC),--codec $(CODEC)) $(if $(QUALITY),--quality $(QUALITY)) $(ARGS)
 
+image: setup
+	@$(VENV_PYTHON) -m tools.image $(or $(BOARD),esp32-s3) $(ARGS)
+
+bundle: setup
+	@$(VENV_PYTHON) -m tools.bundle make --board $(or $(BOARD),esp32-s3) $(if $(KEY),--key "$(KEY)") $(ARGS)
+
 test: setup
-	@$(VENV_PYTHON) -m pytest $(ARGS)
+	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 torture: setup
 	@$(VENV_PYTHON) -W ignore -m tools.torture.month --seed 1 --count $(or $(SEEDS),10000)
+	@$(VENV_PYTHON) -W ignore -m tools.torture.month --seed 1 --count $(or $(SEEDS),10000) --chunks
 	@$(VENV_PYTHON) -m host_tests.power
+	@$(VENV_PYTHON) -m host_tests.update
+	@$(VENV_PYTHON) -m host_tests.rescue
 
 clean:
 	rm -rf build .venv
 
-.PHONY: help setup asr simulate test torture clean
+.PHONY: help setup asr simulate image bundle test torture clean
 .DEFAULT_GOAL := help

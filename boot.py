@@ -1,31 +1,44 @@
-# Ends a provisioning that was cut after its commit, and counts the boot. Nothing else yet: rescue
-# mode is decided here once the rescue program exists.
+# Puts the release that shall run first in the path, and ends a provisioning that was cut. Whatever
+# it meets, the board boots: each step is guarded, and without rescue/ a release still runs.
 import os
 import sys
 
 
-def open_secrets():
-    if sys.platform == "esp32":
-        from device.hal.esp32.board import open_secrets
-    else:
-        from device.hal.sim.board import open_secrets
-    return open_secrets()
-
-
-def is_provisioned_anew():
+def choose():
     try:
-        os.stat("incoming/commit")
-        return True
-    except OSError:
-        return False
+        from rescue.choice import choose
+
+        choose()
+    except Exception:  # noqa: BLE001  any way of being broken; the full program still has its chance
+        for folder in ("b", "a"):
+            if folder in os.listdir() and folder not in sys.path:
+                sys.path.insert(0, folder)
+
+
+def open_secrets():
+    try:
+        if sys.platform == "esp32":
+            from rescue.esp32_secrets import Secrets
+        else:
+            from rescue.sim_secrets import Secrets
+        return Secrets()
+    except Exception:  # noqa: BLE001  as above
+        if sys.platform == "esp32":
+            from device.hal.esp32.board import open_secrets
+        else:
+            from device.hal.sim.board import open_secrets
+        return open_secrets()
 
 
 try:
-    if is_provisioned_anew():
+    choose()
+    if "incoming" in os.listdir() and "commit" in os.listdir("incoming"):
         from incoming.apply import apply
 
         apply(open_secrets)
-    secrets = open_secrets()
-    secrets.raise_counter("boot", secrets.counter("boot") + 1)
-except Exception:  # noqa: BLE001, S110  whatever it met, the board boots
+        choose()  # it may have brought another release
+except Exception:  # noqa: BLE001, S110  e.g. no memory, a broken plan
     pass  # main.py meets the same fault, and says why
+
+# boot.py and main.py share one namespace on a board: what is left here stays in the heap.
+del choose, open_secrets

@@ -1,44 +1,10 @@
-# Builds the board's ports and runs the recorder. An exception ends in a reset, Ctrl-C in the REPL.
-import asyncio
+# Counts the start and runs the rescue program where it is its turn (rescue/start.py), else the
+# recorder (device/start.py). Whatever ends them is followed by a reset; Ctrl-C leads to the REPL.
 import gc
 import sys
 import time
 
-GC_THRESHOLD_BYTES = 16384  # collect early: short pauses, and large blocks stay free
-BUILD_AGAIN_S = 10
-
-
-def read_config():
-    """The bytes of config.json beside this file, or None."""
-    try:
-        with open("config.json", "rb") as f:
-            return f.read()
-    except OSError:
-        return None
-
-
-def prepare(board):
-    """The recorder's Supervisor; what only building needs is let go of again."""
-    from device import app
-    from device.compat import forget_module
-
-    supervisor = app.build(board, read_config())
-    forget_module("device.app")
-    return supervisor
-
-
-def reset(board):
-    """Begin anew, also where the memory or the files for a board were missing: a program that
-    falls back to the prompt records nothing until somebody comes by.
-    """
-    if board is not None:
-        board.system.reset()
-    if sys.platform == "esp32":
-        import machine
-
-        time.sleep(BUILD_AGAIN_S)  # a card that is not in, for instance: it is looked at again
-        machine.reset()
-    sys.exit(3)
+BUILD_AGAIN_S = 10  # a card that is not in, for instance: it is looked at again
 
 
 def main():
@@ -46,30 +12,47 @@ def main():
         # Without it the loading of modules leaves its garbage all over the heap, and what stays is
         # scattered between: a file's 4 KiB cache then finds no room in a heap that is half empty.
         gc.threshold(4096)
-    board = None
     try:
-        if sys.platform == "esp32":
-            from device.hal.esp32.board import build
-        else:
-            from device.hal.sim.board import build
-        board = build()
-        supervisor = prepare(board)
-        gc.collect()
-        if hasattr(gc, "threshold"):
-            gc.threshold(GC_THRESHOLD_BYTES)
-        failed_task = asyncio.run(supervisor.run())
-        board.system.log_sink("E reset because task=%s ended" % failed_task)
-    except Exception as e:
-        gc.collect()
-        say = board.system.log_sink if board else sys.stdout.write
-        say("E reset because of an exception: %s\n" % e.__class__.__name__)
         try:
-            from device.compat import short_traceback
+            from rescue.start import begin
 
-            say(short_traceback(e))
-        except (ImportError, MemoryError):
-            pass  # the line above has to do
-    reset(board)
+            begin()
+        except Exception as e:
+            # Then nothing counts starts, and the recorder still has its chance.
+            sys.stdout.write("E rescue is broken: %s %s\n" % (e.__class__.__name__, e))
+        from device.start import run
+
+        run()
+    except KeyboardInterrupt:
+        say_held()
+        raise
+    except Exception as e:
+        sys.stdout.write("E reset because of an exception: %s %s\n" % (e.__class__.__name__, e))
+        if hasattr(sys, "print_exception"):
+            sys.print_exception(e)
+    reset()
+
+
+def say_held():
+    """A person ended the program: that is no crash."""
+    try:
+        from rescue.start import held
+
+        held()
+    except Exception:  # noqa: S110
+        pass  # a person is there, and sees what is broken
+
+
+def reset():
+    """Begin anew, also where the memory or the files for a board were missing: a program that
+    falls back to the prompt records nothing until somebody comes by.
+    """
+    if sys.platform == "esp32":
+        import machine
+
+        time.sleep(BUILD_AGAIN_S)
+        machine.reset()
+    sys.exit(3)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,18 @@ what it joined lives on.
 """
 
 import gc
-import random
 
 from device import codec as codecs
 from device.capture.ring import BlockRing
-from device.compat import const, forget_module
+from device.compat import const, file_size, forget_module
+from device.errors import NeedsOperator
+from device.identity import seeded_bits, store_id
 from device.log import LEVEL_NAMES, Log
 
 _WORK_BYTES = const(2304)  # the largest FLAC frame and the header behind it
 _PIECE_BYTES = const(4096)  # one TLS record; larger pieces only make asyncio copy the rest
 _READ_BYTES = const(512)
+_CARD_BUNDLE = "bota-recorder.bundle"  # as device/update/card.py calls it
 
 
 class Buffers:
@@ -60,10 +62,13 @@ def build(board, config_data):
 
     config_data: bytes of config.json, or None. Raises Fatal or NeedsOperator (storage).
     """
+    from device.config_kept import load_settings
     from device.store.slots import Slots
 
+    _look_for_update(board)
     kept = Slots("config1", board.storage.root + "/state/config")
     settings, faults, changes = load_settings(config_data, kept, board.limits)
+    forget_module("device.config_kept")
     gc.collect()
     buffers = Buffers(settings)
     board.microphone.prepare(
@@ -74,7 +79,14 @@ def build(board, config_data):
     faults = board.faults + faults
     system, secrets = board.system, board.secrets
     boot = secrets.counter("boot")
-    log = Log(system.log_sink, LEVEL_NAMES[settings["log.level"]])
+    ring = None
+    if system.log_folder:
+        from device.log_ring import LogRing
+
+        ring = LogRing(system.log_folder, boot, system.log_sink)
+    sink = ring.sink if ring else system.log_sink
+    board.last_words = ring.last_words if ring else sink
+    log = Log(sink, LEVEL_NAMES[settings["log.level"]])
     log.info(
         "start device=%s firmware=%s boot=%d cause=%s",
         system.device_id,
@@ -84,7 +96,7 @@ def build(board, config_data):
     )
     for fault in faults:
         log.error("settings %s", fault)
-    supervisor = _join(board, settings, faults, buffers, boot, log)
+    supervisor = _join(board, settings, faults, buffers, boot, log, ring)
     if changes is not None:
         try:
             kept.write(changes)
@@ -93,15 +105,35 @@ def build(board, config_data):
     return supervisor
 
 
-def _join(board, settings, faults, buffers, boot, log):
+def _look_for_update(board):
+    """Install what lies on the card, before anything records. Does not return if it did."""
+    try:
+        if file_size(board.storage.root + "/" + _CARD_BUNDLE) < 0:
+            return
+    except OSError:
+        return  # a medium that cannot be read is the store's affair
+    from device.update import card
+
+    if card.run(board):
+        board.system.reset()
+    for name in ("card", "install", "bundle", "signature", "note"):
+        forget_module("device.update." + name)
+    forget_module("rescue.boot_record")
+    forget_module("rescue.roots")
+
+
+def _join(board, settings, faults, buffers, boot, log, ring):
     from device.http.client import HttpClient
+    from device.joining import keeper_of, origin_of, planner_of, ways_of
     from device.joints import Joints
-    from device.link.clock import Clock
+    from device.link.clock import BOOTS
     from device.link.link import Link
     from device.link.timekeeper import TimeKeeper
+    from device.power import resets
     from device.queue.backlog import Backlog
     from device.queue.manners import Manners
     from device.queue.waits import Waits
+    from device.store.in_hand import InHand
     from device.store.medium import Quota
     from device.store.recovery import Recovery
     from device.store.slots import Slots
@@ -109,80 +141,120 @@ def _join(board, settings, faults, buffers, boot, log):
     from device.supervisor.heartbeat import Heartbeat
     from device.supervisor.indicator import IndicatorTask
     from device.supervisor.people import People
-    from device.supervisor.status import Status, queue_part
+    from device.supervisor.status import Status, queue_part, update_part
     from device.supervisor.supervisor import Supervisor
     from device.transfer.cloud import Cloud
     from device.transfer.lane import Lane
-    from device.transfer.whole_file import WholeFile
+    from device.transfer.whole_file import strategy_of
 
     system, secrets = board.system, board.secrets
     random_bits = seeded_bits(system.device_id, boot)
+    saves = settings["power.save"] and board.battery.percent() is not None
+    if saves:
+        from device.link.slept_clock import SleptClock as Clock
+    else:
+        from device.link.clock import Clock
     clock = Clock(board.clock, boot, log)
+    if ring:
+        ring.uptime_ms = clock.uptime_ms
     store = ClipStore(board.storage, secrets)
     store.prepare()
+    if system.marked:
+        from device.store import deaths
+
+        deaths.blame(store, system.marked, log)
+        forget_module("device.store.deaths")
+    in_hand = InHand(system.mark)
     state_path = board.storage.root + "/state/"
-    clock.attach(Slots("boots2", state_path + "boots"))
+    clock.attach(Slots(BOOTS, state_path + "boots"))
     clock.witness_rtc(system.reset_cause())
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
-    joints = Joints(secrets)
+    api_url, ntp_server = settings["cloud.api_url"], settings["clock.ntp_server"]
+    try:
+        # FAT may count its clusters for a minute, once after it was mounted (ff.c, f_getfree):
+        # now, before the watchdog runs (docs/watchdog.md).
+        quota.refresh()
+    except NeedsOperator:
+        pass  # whoever records or sends meets it again, and says so
+    joints = Joints(system, secrets, board.net, origin_of(api_url), ntp_server, random_bits)
+    joints.resets = resets.count(system, secrets)
+    forget_module("device.power.resets")
     joints.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
     manners = Manners(clock, random_bits)
-    cloud = Cloud(http, settings["cloud.api_url"], secrets, clock, manners=manners)
-    networks = [(name, secrets.get("wifi:" + name) or "") for name in settings["wifi.networks"]]
-
-    link = Link(board.wifi, networks, joints.link_changed, log)
+    cloud = Cloud(http, api_url, secrets, clock, manners=manners)
+    link = Link(
+        ways_of(board, settings, log),
+        joints.link_changed,
+        log,
+        joints.is_idle,
+        joints.probe,
+        joints.plan_reset,
+        Slots("link1", state_path + "link"),
+    )
     joints.timekeeper = timekeeper = TimeKeeper(
-        board.net, clock, link, settings["clock.ntp_server"], random_bits, log
+        board.net, clock, link, ntp_server, random_bits, log
     )
     waits = Waits(
         settings["upload.retry_first_s"], settings["upload.retry_cap_s"], clock, random_bits
     )
     waits.attach(Slots("lane1", state_path + "lane"))
     waits.spread()
-    recovery = Recovery(store, buffers.work, log, joints.work_came)
+    recovery = Recovery(store, buffers.work, log, joints.work_came, in_hand.repairing)
     kept_budget = Slots("budget1", state_path + "budget")
     joints.planner = planner = planner_of(settings, link, http, clock, kept_budget, log)
-    backlog = Backlog(store, joints.epoch, recovery.pend, planner and planner.fits)
-    strategy = WholeFile(
-        store, cloud, clock, system.device_id, store_id(secrets, random_bits), log
-    )
+    backlog = Backlog(store, joints.epoch, recovery.pend, planner)
+    makers = (store, cloud, clock, system.device_id, store_id(secrets, random_bits), log)
+    strategy = strategy_of(makers, settings, joints)
+    clock_wait_s, mark = settings["clock.wait_s"], in_hand.sending
+    gates = (manners, planner) if planner else (manners,)
     joints.lane = lane = Lane(
-        store,
-        backlog,
-        waits,
-        strategy,
-        cloud,
-        link,
-        clock,
-        settings["clock.wait_s"],
-        log,
-        planner,
-        manners,
+        store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log, mark, gates
     )
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}
     recorder = _join_recorder(
-        board.microphone, settings, buffers, store, quota, clock, boot, callbacks, log
+        board.microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
     )
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
+    heartbeat.firmware = system.firmware_version
+    heartbeat.spread(random_bits)
+    if settings["cloud.token_refresh_days"]:
+        joints.refresh = (cloud, clock, settings["cloud.token_refresh_days"], log)
+        heartbeat.tend = joints.tend_token
     indicator = IndicatorTask(board.indicator, recorder, lane)
-    status = Status(
-        system,
-        {
-            "recorder": recorder.as_dict,
-            "queue": queue_part(lane, backlog, recovery, http),
-            "link": link.as_dict,
-            "clock": clock.as_dict,
-            "storage": quota.as_dict,
-            "heartbeat": heartbeat.as_dict,
-            "budget": planner.as_dict if planner else {},
-            "settings": {"faults": faults} if faults else {"ok": True},
-            "indicator": indicator.shown,
-        },
-    )
-    people = People(board.button, board.console, recorder, lane, status)
+    parts = (recorder, lane, link, heartbeat, recovery, indicator)
+    joints.recorder, joints.uptime_ms = recorder, clock.uptime_ms
+    keeper = spare = None
+    if board.battery.percent() is not None:
+        joints.keeper = keeper = keeper_of(board, settings, saves, parts, clock, log)
+    elif system.reset_cause() == "brown_out":
+        from device.power.brown_out import Spare
+
+        spare = Spare(link)
+    shown = {
+        "recorder": recorder.as_dict,
+        "queue": queue_part(lane, backlog, recovery, http),
+        "link": link.as_dict,
+        "clock": clock.as_dict,
+        "storage": quota.as_dict,
+        "heartbeat": heartbeat.as_dict,
+        "settings": {"faults": faults} if faults else {"ok": True},
+        "indicator": indicator.shown,
+        "resets": joints.resets,
+        "uploads": strategy.as_dict,
+        "update": update_part(system.firmware_version),
+    }
+    status = Status(system, secrets, board.battery, shown)
+    people = People(board.button, board.console, recorder, lane, status, ring)
+    if planner:
+        shown["budget"] = planner.as_dict
+    if keeper:
+        shown["power"] = keeper.as_dict
+        people.on_touch = keeper.touched
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
+    if keeper or spare:
+        supervisor.add("power", (keeper or spare).run)
     for name, run in (
         ("recorder", recorder.run),
         ("button", people.run_button),
@@ -195,14 +267,23 @@ def _join(board, settings, faults, buffers, boot, log):
         ("indicator", indicator.run),
     ):
         supervisor.add(name, run)
+    if ring:
+        supervisor.add("log", ring.run)
+    forget_module("device.joining")
     return supervisor
 
 
-def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, callbacks, log):
+def _join_recorder(
+    microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
+):
     from device.capture.level import Meter
     from device.capture.pace import Pace
-    from device.capture.recorder import Recorder
     from device.capture.take import Take
+
+    if saves:
+        from device.capture.resting import RestingRecorder as Recorder
+    else:
+        from device.capture.recorder import Recorder
 
     rate_hz = settings["recording.rate_hz"]
     take_settings = {
@@ -247,82 +328,9 @@ def _join_recorder(microphone, settings, buffers, store, quota, clock, boot, cal
     )
 
 
-def planner_of(settings, link, http, clock, kept, log):
-    """The planner, or None where the settings limit nothing."""
-    caps = {}
-    for way in ("cellular", "wifi"):
-        limits = [settings[way + name] for name in (".daily_mb", ".monthly_mb")]
-        if limits != [None, None]:
-            caps[way] = [None if mb is None else mb * 1_000_000 for mb in limits]
-    hours = settings["cellular.off_peak"] if settings["cellular.apn"] else []
-    if not caps and not hours:
-        return None
-    from device.capture.schedule import Schedule
-    from device.link.budget import Budget
-    from device.queue.planner import Planner
-
-    offset_min = settings["schedule.utc_offset_min"]
-    budget = Budget(caps, kept, clock, offset_min * 60, log)
-    return Planner(link, http, clock, budget, Schedule(hours, offset_min) if hours else None)
-
-
 def snr_db(settings):
     """The signal-to-noise ratio that recordings keep, in dB; 0: they are lossless."""
     quality = settings["recording.quality"]
     if quality == "auto":
         return 30 if settings["cellular.apn"] else 0
     return 0 if quality == "lossless" else int(quality[:-2])
-
-
-def store_id(secrets, random_bits):
-    """Eight hex digits that tell this store of clips from an earlier one of the same board."""
-    value = secrets.get("store_id")
-    if not value:
-        value = "%08x" % random_bits(32)
-        secrets.set("store_id", value)
-    return value
-
-
-def seeded_bits(device_id, boot):
-    """random_bits(n) of a generator that differs from board to board and from boot to boot."""
-    seed = boot
-    for letter in device_id:
-        seed = (seed * 33 + ord(letter)) & 0x3FFFFFFF
-    try:
-        import os
-
-        seed ^= int.from_bytes(os.urandom(4), "big") & 0x3FFFFFFF
-    except (ImportError, AttributeError, NotImplementedError):
-        pass
-    random.seed(seed)
-    return random.getrandbits
-
-
-def load_settings(config_data, kept, limits):
-    """(settings, faults, changes); what only reading them needs is let go of again.
-
-    A file with any fault leaves the last good settings in force: kept (store.slots.Slots) holds
-    what they change of the defaults. changes: to be kept now, or None.
-    """
-    from device import config
-
-    settings, faults = config.load(config_data, limits)
-    try:
-        last_good = kept.read()
-    except OSError:
-        last_good = None
-    defaults = config.defaults()
-    changes = {path: settings[path] for path in settings if settings[path] != defaults[path]}
-    if config_data is None and last_good:
-        faults = ["config.json: there is none"]
-    if faults:
-        changes = None
-        if last_good is not None and not config.validate(last_good, defaults):
-            config.limit(defaults, limits)
-            settings = defaults
-            faults.append("config.json: the last good settings are in force")
-    elif changes == last_good or config_data is None:
-        changes = None
-    forget_module("device.config")
-    forget_module("device.config_table")
-    return settings, faults, changes

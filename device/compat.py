@@ -48,6 +48,9 @@ if IS_MICROPYTHON:
     def sync_folder(path):
         """Nothing to do: the file systems of MicroPython commit names with the file."""
 
+    def wake_waiters(sock):
+        """Nothing to do: see below."""
+
     def short_traceback(error):
         """The traceback of error as one string, bounded by the caller."""
         import io
@@ -80,6 +83,8 @@ else:
     def mem_free_bytes():
         return -1  # CPython has no heap limit to report
 
+    _waiting = {}  # (descriptor, how it is let go of): future
+
     async def wait_readable(sock):
         await _wait_for_descriptor(sock, "add_reader", "remove_reader")
 
@@ -90,11 +95,25 @@ else:
         loop = asyncio.get_running_loop()
         ready = loop.create_future()
         descriptor = sock.fileno()
+        _waiting[(descriptor, remove)] = ready
         getattr(loop, add)(descriptor, lambda: ready.done() or ready.set_result(None))
         try:
             await ready
         finally:
-            getattr(loop, remove)(descriptor)
+            if _waiting.get((descriptor, remove)) is ready:
+                del _waiting[(descriptor, remove)]
+                getattr(loop, remove)(descriptor)
+
+    def wake_waiters(sock):
+        """Before sock is closed: whoever waits for it goes on and meets the end. (MicroPython's
+        poll tells by itself that a stream was closed.)
+        """
+        for remove in ("remove_reader", "remove_writer"):
+            ready = _waiting.pop((sock.fileno(), remove), None)
+            if ready is not None:
+                getattr(ready.get_loop(), remove)(sock.fileno())
+                if not ready.done():
+                    ready.set_result(None)
 
     def list_dir(path):
         with os.scandir(path) as entries:

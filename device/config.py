@@ -76,6 +76,9 @@ def validate(tree, settings):
     if settings["upload.retry_cap_s"] < settings["upload.retry_first_s"]:
         faults.append("upload.retry_cap_s: must not be below upload.retry_first_s")
         settings["upload.retry_cap_s"] = settings["upload.retry_first_s"]
+    if settings["upload.live"] and settings["upload.strategy"] == "whole":
+        faults.append("upload.live: needs upload.strategy chunks or auto, which is whole")
+        settings["upload.live"] = False
     return faults
 
 
@@ -90,6 +93,8 @@ def allowed_text(row):
         words = "one of " + ", ".join(str(value) for value in allowed)
     elif kind == "text":
         words = "a text of %d to %d characters" % allowed
+    elif kind == "plain":
+        words = "%d to %d letters, digits or . _ - @" % allowed
     elif kind == "origin":
         words = "https://host or https://host:port"
     elif kind == "windows":
@@ -161,10 +166,10 @@ def _is_allowed(row, value):
         return allowed[0] <= value <= allowed[1]
     if kind == "bool":
         return isinstance(value, bool)
-    if kind in ("text", "origin"):
+    if kind in ("text", "origin", "plain"):
         if not isinstance(value, str) or not allowed[0] <= len(value) <= allowed[1]:
             return False
-        return kind == "text" or _is_origin(value)
+        return kind == "text" or (_is_plain(value) if kind == "plain" else _is_origin(value))
     if not isinstance(value, list) or len(value) > allowed[0]:
         return False
     if kind == "windows":
@@ -194,6 +199,15 @@ def _utf8_bytes(text):
         return len(text.encode())
     except UnicodeError:
         return 0
+
+
+def _is_plain(text):
+    """Nothing that could end a quoted text of an AT command (APNs: 3GPP TS 23.003, 9.1)."""
+    for letter in text:
+        if not ("a" <= letter <= "z" or "A" <= letter <= "Z" or "0" <= letter <= "9"):
+            if letter not in "._-@":
+                return False
+    return True
 
 
 def _is_origin(text):

@@ -7,6 +7,7 @@ Row: path, kind, default, allowed, unit, help.
     kind "int":    allowed = (lowest, highest)        kind "choice": allowed = the values
     kind "cap":    as int, or null for no limit
     kind "text":   allowed = (shortest, longest)      kind "bool":   allowed = None
+    kind "plain":  a text of letters, digits and . _ - @, allowed = (shortest, longest)
     kind "origin": an https address, allowed = (shortest, longest)
     kind "names":  list of texts, allowed = (most entries, longest text)
     kind "windows": list of daily windows, "HH:MM-HH:MM", allowed = (most entries,)
@@ -43,11 +44,36 @@ ROWS = (
     ),
     (
         "cellular.apn",
-        "text",
+        "plain",
         "",
         (0, 63),
         "",
-        "access point of the 4G modem, empty: no 4G (the modem itself is coming)",
+        "access point of the 4G modem, empty: no 4G; a PIN is a secret",
+    ),
+    (
+        "cellular.auth",
+        "choice",
+        "none",
+        ("none", "pap", "chap"),
+        "",
+        "how PPP says who we are, if the contract asks for it; the password is a secret",
+    ),
+    ("cellular.user", "plain", "", (0, 63), "", "name for cellular.auth"),
+    (
+        "cellular.roaming",
+        "bool",
+        False,
+        None,
+        "",
+        "whether 4G may be used in a network that is not the SIM's own",
+    ),
+    (
+        "link.first",
+        "choice",
+        "wifi",
+        ("wifi", "cellular"),
+        "",
+        "which is tried first where both are set up; the other one is the second way",
     ),
     (
         "recording.rate_hz",
@@ -155,9 +181,25 @@ ROWS = (
     ),
     ("wifi.daily_mb", "cap", None, (0, 1000000), "MB", "as cellular.daily_mb, for Wi-Fi"),
     ("wifi.monthly_mb", "cap", None, (0, 1000000), "MB", "as cellular.monthly_mb, for Wi-Fi"),
-    ("wifi.networks", "names", [], (8, 32), "", "network names in order; passwords are secrets"),
+    (
+        "wifi.networks",
+        "names",
+        [],
+        (8, 32),
+        "",
+        "network names, most wanted first; passwords are secrets",
+    ),
     ("cloud.api_url", "origin", "https://api.bota.dev", (8, 200), "", "origin of the cloud's API"),
     ("cloud.heartbeat_s", "int", 600, (0, 86400), "s", "time between heartbeats, 0: none"),
+    (
+        "cloud.token_refresh_days",
+        "int",
+        0,
+        (0, 365),
+        "days",
+        "exchange the device token when it is so old, 0: never. An answer that is lost leaves the "
+        "device without a token until it is provisioned anew",
+    ),
     ("upload.retry_first_s", "int", 30, (1, 3600), "s", "first wait after a failure; it doubles"),
     ("upload.retry_cap_s", "int", 1800, (1, 14400), "s", "longest wait after failures"),
     (
@@ -167,6 +209,25 @@ ROWS = (
         (1, 2),
         "",
         "1 on boards without memory for two TLS connections",
+    ),
+    (
+        "upload.strategy",
+        "choice",
+        "whole",
+        ("whole", "auto", "chunks"),
+        "",
+        "whole: each clip in one piece; chunks: in parts that survive a cut; auto: in parts where "
+        "one piece does not get through. The cloud's route for parts is an assumption: "
+        "docs/uploads.md",
+    ),
+    ("upload.chunk_kb", "int", 256, (64, 1024), "KiB", "size of such a part"),
+    (
+        "upload.live",
+        "bool",
+        False,
+        None,
+        "",
+        "send the clip while it is recorded, in parts; needs upload.strategy chunks or auto",
     ),
     ("clock.ntp_server", "text", "pool.ntp.org", (1, 100), "", "host, or host:port"),
     (
@@ -185,7 +246,40 @@ ROWS = (
         "KiB",
         "room that recording leaves for records, so that nothing ends half written",
     ),
-    ("watchdog.limit_s", "int", 60, (10, 600), "s", "reset if the tasks are silent for so long"),
+    (
+        "battery.stop_recording_pct",
+        "int",
+        5,
+        (0, 50),
+        "%",
+        "below it the take is closed and none begins; 0: never",
+    ),
+    (
+        "battery.stop_sending_pct",
+        "int",
+        10,
+        (0, 60),
+        "%",
+        "below it the radio is put off; 0: never",
+    ),
+    (
+        "battery.hysteresis_pct",
+        "int",
+        5,
+        (1, 40),
+        "%",
+        "both go on when the battery is so much above their limit, or charges",
+    ),
+    (
+        "power.save",
+        "bool",
+        True,
+        None,
+        "",
+        "on battery: the radio is off while nothing is to be sent, and the board sleeps between "
+        "takes; the light is dark then, a press wakes it",
+    ),
+    ("watchdog.limit_s", "int", 60, (30, 600), "s", "reset if the tasks are silent for so long"),
     (
         "log.level",
         "choice",

@@ -4,16 +4,29 @@ Apart from it, because a function keeps the whole module alive that it was writt
 let go of once it has joined the stages.
 """
 
+import asyncio
+
+from device.compat import forget_module
+
 
 class Joints:
-    """secrets: port. The stages are put in as they are made."""
+    """system, secrets, net: ports. The stages are put in as they are made."""
 
-    def __init__(self, secrets):
+    def __init__(self, system, secrets, net, api_origin, ntp_server, random_bits):
+        self._system = system
         self._secrets = secrets
-        self.lane = None
+        self._net = net
+        self._probed = (api_origin, ntp_server)
+        self._random_bits = random_bits
+        self.lane = self.recorder = self.uptime_ms = None
         self.timekeeper = None
         self.http = None
-        self.planner = None
+        self.planner = None  # only where something is limited
+        self.whole_file = None
+        self.keeper = None  # only where a battery is measured
+        self.resets = {}  # the part of the status document
+        self.refresh = None  # cloud, clock, days, log: where tokens are refreshed
+        self._task = None
 
     def epoch(self):
         """The binding that new clips are made under."""
@@ -23,12 +36,55 @@ class Joints:
         if self.planner is not None:
             self.planner.account()
         if is_up:
+            self.whole_file.rate_bytes_s = None  # what was measured was another way
             self.timekeeper.notify()
             self.lane.link_returned()
         else:
             self.http.close()
-            self.lane.notify()
+            self._net.drop_all()
+            self.lane.link_lost()
+
+    def is_idle(self):
+        """True while no clip is in hand: the way may be changed."""
+        return not self.lane.in_hand
+
+    async def probe(self, is_doubted):
+        """See link/probe.py. While a wait is in force the cloud is not asked, whatever for."""
+        from device.link import probe
+
+        origin, ntp_server = self._probed
+        nonce = b"".join(self._random_bits(32).to_bytes(4, "big") for _ in range(2))
+        forget_module("device.link.probe")
+        found = await probe.ask_time(self._net, ntp_server, nonce)
+        if is_doubted or self.lane.is_resting():
+            return found
+        return await probe.ask_cloud(self.http, origin, found)
+
+    async def tend_token(self):
+        """Refresh the device token if it is old enough. Called after an accepted heartbeat."""
+        from device.transfer import refresh
+
+        cloud, clock, days, log = self.refresh
+        try:
+            if refresh.is_due(self._secrets, clock, days):
+                await refresh.refresh(cloud, self._secrets, clock, log)
+        finally:
+            forget_module("device.transfer.refresh")
 
     def work_came(self):
         """A clip is closed or repaired, or the time became known."""
         self.lane.notify()
+        if self.keeper:
+            self.keeper.notify()
+
+    def plan_reset(self, reason):
+        """Reset when it disturbs nobody (power.planned). The first one that asks is named."""
+        if self._task is None:
+            from device.power import planned
+
+            self.resets["planned"] = reason
+            ends = planned.carry_out(self._system, reason, self.uptime_ms, self._is_busy)
+            self._task = asyncio.create_task(ends)
+
+    def _is_busy(self):
+        return self.recorder.is_recording() or self.lane.in_hand

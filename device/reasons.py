@@ -8,19 +8,27 @@ cost three times the heap.
 from device.compat import forget_module
 
 LANE = (
-    " nothing_to_send sending starting link_down wifi_not_found wifi_refused "
-    "no_wifi_configured dns_failed connect_failed connection_lost timeout bad_answer portal "
+    " nothing_to_send sending starting link_down wifi_not_found wifi_refused wifi_error "
+    "no_wifi_configured link_dead link_changing modem_silent sim_absent sim_busy sim_blocked "
+    "sim_pin_needed sim_pin_wrong cellular_not_found cellular_denied roaming apn_refused "
+    "no_carrier ppp_failed dns_failed connect_failed connection_lost timeout bad_answer portal "
     "throttled server_error no_token auth_refused tls_untrusted tls_wrong_name tls_dates "
-    "clock_wait verification_pending url_refused config_refused low_memory storage_full "
-    "storage_failed cap_day cap_month off_peak taking_turns "
+    "clock_wait verification_pending link_too_slow url_refused config_refused low_memory "
+    "storage_full storage_failed battery_low brown_out cap_day cap_month off_peak taking_turns "
 )
 CLIP = (
     " refused gone_in_cloud conflict integrity_failure probably_uploaded too_short damaged "
     "file_missing record_unreadable collected other_epoch "
+    "kills_device "
 )
 RECORDER = (
     " idle recording armed off_schedule time_unknown storage_full storage_failed "
-    "microphone_failed microphone_dead microphone_stuck microphone_blocked low_memory "
+    "microphone_failed microphone_dead microphone_stuck microphone_blocked low_memory battery_low "
+    "dozing "
+)
+UPDATE = (
+    " no_key bad_signature bad_bundle bad_hash wrong_arch too_old installed no_room on_trial "
+    "storage_failed low_memory "
 )
 
 
@@ -33,7 +41,11 @@ def ends_when(table, code):
     """What would end a wait with this code, in words."""
     from device import reason_words as words
 
-    text = words.LANE if table is LANE else words.CLIP if table is CLIP else words.RECORDER
+    texts = ((LANE, words.LANE), (CLIP, words.CLIP), (UPDATE, words.UPDATE))
+    text = words.RECORDER
+    for known, said in texts:
+        if table is known:
+            text = said
     forget_module("device.reason_words")
     start = text.index("\n" + code + ": ") + len(code) + 3
     return text[start : text.index("\n", start)]

@@ -8,9 +8,10 @@ One line of text, CRC-32 over all after it:   boot1 <crc> <sequence> <release> <
     release   "a" or "b": the folder whose program has proved itself; "-" if the code lies flat
               at the root or is frozen into the firmware
     trial     the other folder while it is being tried, else "-"
-    starts    starts of the program since it last proved itself: 0 means it runs well
+    starts    starts of the program since it last proved itself: 0 means it runs well (choice.py
+              says which starts count)
 
-Owners: boot.py counts starts and ends a trial that fails; the supervisor proves (starts = 0, trial
+Owners: boot.py ends a trial that fails, main.py counts; the supervisor proves (starts = 0, trial
 becomes release); an installed update sets trial. A crash at any step leaves the old line or the
 new one.
 """

@@ -6,6 +6,8 @@
     make simulate QUALITY=30dB        near-lossless FLAC: lossless, 36dB, 30dB, 25dB
     make simulate ENGINE=cpython      the same device code under CPython
     make simulate ARGS="--speed 1"    in real time
+    make simulate ARGS="--set upload.strategy=chunks"    any setting of config.example.json
+    make simulate ARGS="--link 4g"    over a scripted modem, the only way out (30 dB)
 
 Exit 0 only if every clip is proved: its hash the same on the device, in storage and at the cloud,
 its samples those that the microphone handed over (or as near as promised), the flash free again.
@@ -15,19 +17,30 @@ import argparse
 import contextlib
 import fcntl
 import importlib.util
+import json
 import pathlib
 import shutil
 import signal
 import sys
 import time
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 
+from device.config import load
 from tools.cloud import Cloud, CloudError
 from tools.sim import proof, words
 from tools.sim.audio import SAMPLE, AudioError, read_samples
-from tools.sim.board import HEAP_KB, SSID, BoardError, VirtualBoard, find_micropython
+from tools.sim.board import (
+    APN,
+    HEAP_KB,
+    MODEM,
+    SSID,
+    BoardError,
+    VirtualBoard,
+    find_micropython,
+)
 from tools.sim.build import ROOT, BuildError
 from tools.sim.progress import Progress
 
@@ -52,24 +65,42 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--clip-length", type=int, default=30, help="seconds a clip (30-3600)")
     parser.add_argument("--codec", choices=("flac", "wav"), default="flac")
     parser.add_argument("--quality", choices=QUALITIES, default="auto", help="of FLAC")
+    parser.add_argument("--link", choices=("wifi", "4g"), default="wifi", help="the way out")
     parser.add_argument("--heap", type=int, default=HEAP_KB, help="KiB of heap")
     parser.add_argument("--generation", choices=("d1", "d2", "s"), default="s")
     parser.add_argument("--api-port", type=int, default=0, help="port of the API (0: a free one)")
     parser.add_argument("--storage-port", type=int, default=0, help="port of storage")
     parser.add_argument("--storage-endpoint", help="an S3 server of your own in place of Swift")
+    parser.add_argument(
+        "--set", action="append", default=[], type=setting, metavar="KEY=VALUE",
+        help="a setting of the recorder, e.g. upload.live=true (again for more)",
+    )  # fmt: skip
+    parser.add_argument("--folder", type=pathlib.Path, default=FOLDER, help="where it works")
     return parser.parse_args(argv)
 
 
+def setting(text: str) -> tuple[str, Any]:
+    """KEY=VALUE as (key, value): JSON where it is JSON, else the text itself."""
+    key, equals, value = text.partition("=")
+    if not equals or "." not in key:
+        raise argparse.ArgumentTypeError("use section.key=value, as in config.example.json")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
 @contextlib.contextmanager
-def only_one_at_a_time():
+def only_one_at_a_time(folder: pathlib.Path):
     """Hold the work folder. Raises SimulationError if another simulation has it."""
-    FOLDER.parent.mkdir(exist_ok=True)
-    with (FOLDER.parent / "simulate.lock").open("w") as lock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise SimulationError(
-                "Another simulation runs in this checkout: wait for its end, or stop it."
+                f"Another simulation runs in {folder}: wait for its end, stop it, "
+                "or give this one a place of its own (ARGS='--folder build/second')."
             ) from None
         yield
 
@@ -87,8 +118,9 @@ def choose_engine(wanted: str | None, console: Console) -> str:
 
 
 def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
-    """config.json of the virtual recorder."""
-    return {
+    """config.json of the virtual recorder. Raises SimulationError for a setting that is none."""
+    is_4g = options.link == "4g"
+    tree = {
         "recording": {
             "mode": "button",
             "codec": options.codec,
@@ -96,24 +128,41 @@ def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
             "clip_length_s": options.clip_length,
             "rate_hz": options.rate,
         },
-        "wifi": {"networks": [SSID]},
+        "wifi": {"networks": [] if is_4g else [SSID]},
+        "cellular": {"apn": APN if is_4g else ""},
         "cloud": {"api_url": cloud.api_origin, "heartbeat_s": 60},
         "upload": {"retry_first_s": 1, "retry_cap_s": 30},
         "clock": {"ntp_server": f"ntp.bota.test:{cloud.ntp_address[1]}", "wait_s": 10},
     }
+    return put_settings(tree, options.set)
+
+
+def put_settings(tree: dict, settings: list[tuple[str, Any]]) -> dict:
+    """tree with settings put in. Raises SimulationError for what the recorder would refuse."""
+    for key, value in settings:
+        section, _, name = key.partition(".")
+        tree.setdefault(section, {})[name] = value
+    _, faults = load(json.dumps(tree).encode())
+    if faults:
+        raise SimulationError("The recorder would refuse these settings: " + "; ".join(faults))
+    return tree
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
+    put_settings({}, options.set)  # told before anything is started
+    folder = options.folder.resolve()
+    if folder.exists() and any(folder.iterdir()) and not (folder / "heard.pcm").exists():
+        raise SimulationError(f"{folder} holds something that no simulation made: name another.")
     repeat = 1 if options.audio else SAMPLE_REPEATS
     samples = read_samples(options.audio or SAMPLE, options.rate, repeat)
     engine = choose_engine(options.engine, console)
     heap_kb = options.heap
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    (FOLDER / "heard.pcm").write_bytes(samples.tobytes())
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "heard.pcm").write_bytes(samples.tobytes())
     started_s = time.monotonic()
     with Cloud.start(
-        FOLDER / "cloud",
+        folder / "cloud",
         generation=options.generation,
         api_port=options.api_port,
         storage_port=options.storage_port,
@@ -121,20 +170,21 @@ def run(options: argparse.Namespace, console: Console) -> int:
     ) as cloud:
         _, token = cloud.register_recorder("SIM-0001", end_user="Simulator")
         console.print(
-            f"recorder  {FOLDER / 'board'} ({engine}"
+            f"recorder  {folder / 'board'} ({engine}"
             + (f", heap {heap_kb} KiB)" if engine == "micropython" else ")")
         )
         console.print(f"cloud     {cloud.api_origin}\nstorage   {cloud.storage_origin}")
-        board = VirtualBoard(FOLDER / "board", engine, heap_kb)
+        board = VirtualBoard(folder / "board", engine, heap_kb)
         try:
             board.equip(
-                audio=FOLDER / "heard.pcm",
+                audio=folder / "heard.pcm",
                 rate_hz=options.rate,
                 speed=options.speed,
                 hosts=cloud.hosts,
                 root_der=cloud.ca_der,
                 config=device_config(cloud, options),
                 token=token,
+                modem=MODEM if options.link == "4g" else None,
                 # Room for it all, so that a slow cloud cannot stop a fast recording.
                 flash_kb=max(4096, (2 * len(samples) // 1024 + 2048) // 4 * 5 // 4 * 4),
             )
@@ -241,7 +291,7 @@ def main(argv: list[str] | None = None) -> int:
     console = Console(highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     try:
-        with only_one_at_a_time():
+        with only_one_at_a_time(options.folder):
             return run(options, console)
     except (AudioError, BoardError, BuildError, CloudError, SimulationError) as error:
         print(f"simulate: {error}", file=sys.stderr)

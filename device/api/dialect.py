@@ -27,19 +27,22 @@ _OPTIONAL_FACTS = (
     ("snr", "snr_db"),
     ("mic", "microphone"),
     ("ppm", "sample_clock_ppm"),
+    ("orid", "replaces_recording"),
 )
 _LEVELS = ("peak_dbfs_x10", "rms_dbfs_x10", "floor_dbfs_x10", "clipped_samples", "active_s")
 
 
-def create_body(clip, device_id, store_id, start):
+def create_body(clip, device_id, store_id, start, streaming=False):
     """The body of POST /recordings as bytes.
 
-    start: (Unix ms, uncertainty in ms) of the first sample, None if unknown.
+    start: (Unix ms, uncertainty in ms) of the first sample, None if unknown. streaming: it opens
+    the flow of chunks. A clip that is still being recorded does not know its length and end yet.
 
     No device_id and no end_user_id field: both follow from the token. What is known of time and
     place in the take also goes into metadata, where the newest clients keep it.
     """
     record = clip.record
+    is_open = record.get("state") == "open"
     left_out = sum([skip[1] for skip in record.get("skips", ())])
     duration_ms = (record["samples"] + left_out) * 1000 // record["hz"]
     metadata = {
@@ -47,14 +50,15 @@ def create_body(clip, device_id, store_id, start):
         "clip": clip.number,
         "take": record["take"],
         "index": record["index"],
-        "last": bool(record.get("last")),
         "first_sample": record["first"],
-        "samples": record["samples"],
         "sample_rate_hz": record["hz"],
         "codec": record["codec"],
         "boot": record["boot"],
         "uptime_ms": record["up"],
     }
+    if not is_open:
+        metadata["last"] = bool(record.get("last"))
+        metadata["samples"] = record["samples"]
     for name, meaning in _OPTIONAL_FACTS:
         if record.get(name):
             metadata[meaning] = record[name]
@@ -62,10 +66,13 @@ def create_body(clip, device_id, store_id, start):
         for name, value in zip(_LEVELS, record["lev"]):  # noqa: B905  MicroPython has no strict
             metadata[name] = value
     body = {"name": clip_name(record), "source": "device", "metadata": metadata}
+    if streaming:
+        body["streaming"] = True
     if start is not None:
         start_unix_ms, metadata["start_uncertainty_ms"] = start
         body["started_at"] = metadata["started_at"] = iso8601(start_unix_ms)
-        body["ended_at"] = metadata["ended_at"] = iso8601(start_unix_ms + duration_ms)
+        if not is_open:
+            body["ended_at"] = metadata["ended_at"] = iso8601(start_unix_ms + duration_ms)
     elif record.get("nb"):
         metadata["not_before"] = iso8601(1000 * record["nb"])
     return json.dumps(body).encode()

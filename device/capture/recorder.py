@@ -37,6 +37,7 @@ class Recorder:
         self._wanted = self._by_itself
         self._change = asyncio.Event()
         self._skip_left = 0
+        self._denied = None  # a reason that forbids every take
         self.reason = Reason(RECORDER, "idle", clock.uptime_ms)
 
     def toggle(self):
@@ -45,6 +46,14 @@ class Recorder:
 
     def want(self, wanted):
         self._wanted = wanted
+        self._change.set()
+        self._ring.wake()
+
+    def deny(self, code):
+        """Forbid every take, for the reason code; None: they may begin again."""
+        self._denied = code
+        if code is None:
+            self.reason.set("idle")
         self._change.set()
         self._ring.wake()
 
@@ -70,6 +79,11 @@ class Recorder:
 
     def _is_permitted(self):
         """True if a take may run now; else the reason says why not (a failure's stays)."""
+        if self._denied:
+            if not self._by_itself:
+                self._wanted = False
+            self.reason.set(self._denied)
+            return False
         if self._wanted and self._schedule:
             unix_s = self._clock.unix_s()
             if unix_s is None:

@@ -8,7 +8,7 @@ from device.field.entry import progress
 from device.field.opened import open_store, pick
 
 _SHOWN = ("state why said codec hz samples bytes take index last boot up start epoch snr lost cut "
-          "rid sha tries late was").split()  # fmt: skip
+          "rid sha tries late was via orid").split()  # fmt: skip
 
 
 def run(board, args):

@@ -13,12 +13,12 @@ import gc
 from binascii import hexlify
 
 from device import codec
-from device.app import seeded_bits, store_id
 from device.errors import DeviceError
 from device.field.entry import progress
 from device.field.opened import check_device, open_store, pick, quiet_log
-from device.link.clock import Clock
-from device.store.clip import ASIDE, CLOSED, DONE, OPEN, PARKED
+from device.identity import seeded_bits, store_id
+from device.link.clock import BOOTS, Clock
+from device.store.clip import ASIDE, CHUNKS, CLOSED, COMPLETING, DONE, OPEN, PARKED
 from device.store.slots import Slots
 from device.transfer.source import ClipSource
 from device.transfer.whole_file import WholeFile
@@ -39,7 +39,7 @@ def run(board, args):
 def _offer(board, store, args):
     secrets, device_id = board.secrets, board.system.device_id
     clock = Clock(board.clock, secrets.counter("boot"), quiet_log(board))
-    clock.attach(Slots("boots1", store.root + "/state/boots"))
+    clock.attach(Slots(BOOTS, store.root + "/state/boots"))
     store_name = store_id(secrets, seeded_bits(device_id, secrets.counter("boot")))
     strategy = WholeFile(store, None, clock, device_id, store_name, quiet_log(board))
     for clip in pick(store, args):
@@ -63,6 +63,8 @@ def _why_not(clip, again):
         return "record_unreadable"
     if clip.state in (OPEN, DONE):
         return clip.state
+    if clip.record.get("via") == CHUNKS and COMPLETING in (clip.state, clip.record.get("was")):
+        return "completing"  # all of it is in the cloud as chunks: the recorder ends what it began
     if clip.record.get("why") == "collected":
         return None if again else "collected"
     return clip.record.get("why", "damaged") if clip.state in ASIDE else None

@@ -1,6 +1,6 @@
 """The store as a technician's session opens it: no recorder runs, so nothing is being recorded."""
 
-from device.app import load_settings
+from device.config_kept import load_settings
 from device.errors import DeviceError
 from device.log import ERROR, Log
 from device.store.slots import Slots

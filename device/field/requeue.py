@@ -2,11 +2,14 @@
 
     had                               goes back to
     collected over the cable          the state it was collected in
+    died with in hand                 the state it had
     no frozen create body             closed       everything from the start
     body, no recording id             creating     the same bytes under the same key
     recording id, no stored hash      created      the same recording, a fresh URL
     recording id and stored hash      completing   only complete is asked again
     integrity_failure, or args again  created      the bytes go up again, same recording
+    all of it in the cloud as chunks  completing   finalize is asked again
+    chunks, and args again            closed       the whole file, in a new recording
 
 Flags, each a decision of a person: other_epoch (whose clip it is changed or is unknown: it will
 go to the user whom the recorder is bound to now), rebuild (its facts come from the audio as it
@@ -21,13 +24,22 @@ from device.compat import file_size
 from device.errors import DeviceError
 from device.field.entry import progress
 from device.field.opened import check_device, open_store, pick
-from device.store.clip import ASIDE, CLOSED, COMPLETING, CREATED, CREATING, OPEN
+from device.store.clip import (
+    ASIDE,
+    CHUNKS,
+    CLOSED,
+    COMPLETING,
+    CREATED,
+    CREATING,
+    OPEN,
+    WHOLE,
+)
 
 _BODY_MAX_BYTES = 2048
 _WORK_BYTES = 2304
 _NEVER = ("too_short", "file_missing")
-_DROPPED = ("why", "said", "was", "late")
-_DROPPED_TOO = ("rid", "sha", "body")
+_DROPPED = ("why", "said", "was", "late", "deaths")
+_DROPPED_TOO = ("rid", "sha", "body", "md5", "parts")
 
 
 def run(board, args):
@@ -49,6 +61,11 @@ def run(board, args):
             for name in _DROPPED + (_DROPPED_TOO if changes["state"] == CLOSED else ()):
                 clip.record.pop(name, None)
             store.save(clip, **changes)
+            if changes.get("via") == WHOLE:
+                try:
+                    store.forget_progress(clip)
+                except OSError:
+                    pass  # freeing takes it away
         moved += 1
     return {"moved": moved}
 
@@ -71,6 +88,8 @@ def _plan(store, clip, epoch, args):
     if why in _NEVER:
         raise DeviceError(why)
     changes = {"state": _step(store, clip, why, args), "tries": 0}
+    if changes["state"] == CLOSED and why != "collected":
+        changes.update(_as_whole(clip))
     if why == "damaged":
         if not args.get("rebuild"):
             raise DeviceError("damaged")
@@ -82,14 +101,28 @@ def _plan(store, clip, epoch, args):
     return changes
 
 
+def _as_whole(clip):
+    """What a clip that was begun in chunks needs to begin anew. Raises DeviceError."""
+    try:
+        begun = clip.progress().read()
+    except OSError:
+        raise DeviceError("record_unreadable")
+    if not begun and clip.record.get("via") != CHUNKS:
+        return {}
+    rid = clip.record.get("rid") or (begun or {}).get("r")
+    return {"via": WHOLE, "orid": rid} if rid else {"via": WHOLE}
+
+
 def _step(store, clip, why, args):
     record = clip.record
-    if why == "collected":
+    if why in ("collected", "kills_device"):
         return record.get("was", CLOSED)
     if why == "gone_in_cloud":
         if not args.get("new_recording"):
             raise DeviceError("gone_in_cloud")
         return CLOSED
+    if record.get("via") == CHUNKS:
+        return COMPLETING if record.get("parts") and not args.get("again") else CLOSED
     frozen = store.read_body(clip, _BODY_MAX_BYTES)
     if frozen is None or crc32(frozen) != record.get("body"):
         return CREATED if record.get("rid") else CLOSED

@@ -6,26 +6,27 @@ Parts are run by name (args["parts"]), in order; each is bounded and leaves noth
     battery      level, charging
     indicator    shows args["code"]; a person looks
     button       waits args["wait_s"] for a press
-    network      each network joined, signal, clock, the token by a heartbeat: with the
-                 uploader's own client, and again with `requests` (probe.py)
+    roots        name and end of each trusted root of TLS
+    network      each Wi-Fi and the modem, names, clock, TLS, the token (field/network.py)
+    trial        two seconds of a tone go the whole way, as a clip of their own (same file)
 """
 
 import asyncio
 import gc
-import json
 import math
 import os
 
 from device.compat import WAIT_ERRORS, sleep_ms, sync_file, ticks_diff, ticks_ms, wait_for_ms
+from device.dates import iso8601
 from device.errors import DeviceError
 from device.field.entry import progress
-from device.field.opened import quiet_log, settings_in_force
+from device.field.opened import settings_in_force
 
 _BLOCK_FRAMES = 512
 _HEAR_MS = 2_000
 _CARD_BLOCKS = 64
 _CARD_BLOCK_BYTES = 4096
-_JOIN_MS = 20_000
+_ROOT_DAYS = 365  # so long before its end a root is to be replaced
 
 
 def run(board, args):
@@ -171,79 +172,32 @@ def _button(board, settings, args):
         progress(test="button", ok=False, code="not_pressed")
 
 
+def _roots(board, settings, args):
+    from device.update import certificate
+
+    now_unix_s = max(board.clock.rtc_unix_s() or 0, board.clock.build_unix_s)
+    count = 0
+    for der in board.trusted_roots():
+        count += 1
+        name, ends_unix_s = certificate.read(der)
+        left_days = (ends_unix_s - now_unix_s) // 86400
+        code = "root_ended" if left_days < 0 else "root_ends" if left_days < _ROOT_DAYS else ""
+        ends = iso8601(ends_unix_s * 1000)[:10]
+        progress(test="roots", ok=not code, code=code, name=name, ends=ends)
+    if not count:
+        progress(test="roots", ok=False, code="no_roots")
+
+
 def _network(board, settings, args):
-    asyncio.run(_all_networks(board, settings))
+    from device.field.network import test_network
+
+    asyncio.run(test_network(board, settings))
 
 
-async def _all_networks(board, settings):
-    from device.http.client import HttpClient
-    from device.link import ntp
-    from device.link.clock import Clock
-    from device.transfer.cloud import Cloud
+def _trial(board, settings, args):
+    from device.field.network import test_trial
 
-    names = settings["wifi.networks"]
-    joined = None
-    for name in names:
-        board.wifi.connect(name, board.secrets.get("wifi:" + name) or "")
-        status = await _joined(board.wifi)
-        code = {"up": "", "not_found": "wifi_not_found", "refused": "wifi_refused"}.get(status)
-        code = "link_down" if code is None else code
-        progress(test="wifi", ok=not code, code=code, name=name, rssi_dbm=board.wifi.rssi_dbm())
-        joined = name if not code else joined
-    if joined is None:
-        if not names:
-            progress(test="wifi", ok=False, code="no_wifi_configured")
-        return
-    board.wifi.connect(joined, board.secrets.get("wifi:" + joined) or "")
-    await _joined(board.wifi)
-    clock = Clock(board.clock, board.secrets.counter("boot"), quiet_log(board))
-    try:
-        unix_ms, _ = await ntp.ask(board.net, settings["clock.ntp_server"], os.urandom(8))
-        clock.witness(unix_ms, 50, "ntp")
-        progress(test="clock", ok=True, code="", unix_s=unix_ms // 1000)
-    except DeviceError as e:
-        progress(test="clock", ok=False, code=e.code, detail=str(e.detail))
-    client = HttpClient(board.net, memoryview(bytearray(2048)), [bytearray(512)])
-    body = json.dumps({"device_state": "idle", "connection_type": ["wifi"]}).encode()
-    url = settings["cloud.api_url"].rstrip("/")
-    try:
-        cloud = Cloud(client, url, board.secrets, clock)
-        await cloud.heartbeat(body)
-        progress(test="heartbeat", ok=True, code="")
-    except DeviceError as e:
-        progress(test="heartbeat", ok=False, code=e.code, detail=str(e.detail))
-    client.close()
-    gc.collect()
-    _second_opinion(board, url, body)
-
-
-def _second_opinion(board, url, body):
-    from device.field.probe import fetch
-    from device.transfer.tokens import clean_token
-
-    url = (url[:-3] if url.endswith("/v1") else url) + "/v1/devices/me/heartbeat"
-    token = clean_token(board.secrets.get("token"))
-    headers = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
-    try:
-        if not token:
-            raise DeviceError("no_token")
-        status, _ = fetch(board.net, "POST", url, headers, body)
-        code = "" if status < 300 else "auth_refused" if status < 500 else "server_error"
-        progress(test="second_opinion", ok=not code, code=code, status=status)
-    except DeviceError as e:
-        progress(test="second_opinion", ok=False, code=e.code, detail=str(e.detail))
-    except ImportError:
-        progress(test="second_opinion", ok=None, code="no_requests")
-
-
-async def _joined(wifi):
-    begun = ticks_ms()
-    while ticks_diff(ticks_ms(), begun) < _JOIN_MS:
-        status = wifi.status()
-        if status not in ("joining", "idle"):
-            return status
-        await sleep_ms(100)
-    return "failed"
+    asyncio.run(test_trial(board, settings))
 
 
 _PARTS = {
@@ -252,5 +206,7 @@ _PARTS = {
     "battery": _battery,
     "indicator": _indicator,
     "button": _button,
+    "roots": _roots,
     "network": _network,
+    "trial": _trial,
 }

@@ -9,13 +9,14 @@ import os
 from device import config
 from device.compat import file_size, list_dir
 from device.field.opened import open_store
+from device.link.clock import BOOTS
 from device.store.slots import Slots
 
 
 def run(board, args):
     store = open_store(board)
     state = store.root + "/state/"
-    found = {"boots": Slots("boots1", state + "boots").read()}
+    found = {"boots": Slots(BOOTS, state + "boots").read()}
     found["lane"] = Slots("lane1", state + "lane").read()
     settings, faults = config.load(_read("config.json"))
     found["settings"] = settings

@@ -13,7 +13,7 @@ from device.field.opened import check_device, open_store, pick, settings_in_forc
 from device.store.clip import DONE
 
 CONFIG = "config.json"
-_SECRETS = ("token", "store_id")
+_SECRETS = ("token", "store_id", "bound_to", "staged")
 
 
 def run(board, args):

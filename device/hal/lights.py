@@ -12,6 +12,8 @@ CODES = {
     "waiting": (0xFFFF00, 1, 200, 2000),
     "waiting_link": (0xFFFF00, 2, 200, 2000),
     "waiting_cloud": (0xFFFF00, 3, 200, 2000),
+    "battery_low": (0xFF8000, 6, 60, 4000),
+    "asleep": (0x00FF00, 1, 20, 20000),
     "error": (0xFF0000, 4, 100, 1500),
     "rescue": (0xFF00FF, 5, 100, 1500),
     "held": (0xFFFFFF, 1, 1000, 0),

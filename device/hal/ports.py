@@ -2,7 +2,8 @@
 
 A board's `build(...)` returns one `Board` with these attributes, `limits`: a dict of setting
 -> the highest number that the board has the memory for ("activity.pre_roll_s"), and `faults`: what
-is wrong with the description of the board, as sentences. Everything above
+is wrong with the description of the board, as sentences; and `trusted_roots()`: the roots of TLS
+in force, each as DER, one after the other. Everything above
 hal/ gets its ports through constructors. All waits are bounded by the caller (compat.wait_for_ms,
 http.limits) unless a port says otherwise. Errors are translated inside the port to device.errors.
 """
@@ -38,8 +39,35 @@ class Storage:
 class Wifi:
     """connect(ssid, password)   begin to join; returns at once.
     status()                  "idle", "joining", "up", "not_found", "refused" or "failed".
-    disconnect()              leave the network and drop the address.
+    disconnect()              leave the network and drop the address; the radio is off.
+    is_up()                   status() is "up".
+    address()                 the address as text, or None.
     rssi_dbm()                signal strength, or None.
+    connect and disconnect raise Transient(wifi_error) if the driver refuses.
+    """
+
+
+class Modem:
+    """A 4G modem behind a serial line: AT commands while it is spoken to, PPP while it carries
+    data.
+
+    The board makes it with open_modem() -> Modem or None (there is none), once.
+    baud                      the speed it shall have.
+    key_on_ms, key_off_ms     how long its power key is held to switch it on, off.
+    open(baud)                the line at this speed; what had arrived is dropped. May come again.
+    close()                   nothing is read or sent any more.
+    write(data)               hand bytes to the line; returns at once.
+    readinto(buf) -> n        what has arrived, 0 if nothing. Never waits.
+    key(is_down)              its power key.
+    supply(on) -> bool        its supply; False if the board cannot switch it.
+    start_data(auth, user, password)   after CONNECT: the line is PPP's; returns at once. auth:
+                              "none", "pap" or "chap". Raises Transient(ppp_failed).
+    data_status()             "idle", "joining", "up" or "failed".
+    is_up()                   data_status() is "up".
+    signal_dbm, is_roaming    as the dialling found them; rssi_dbm() gives the first, for a modem
+                              in data mode hears no question.
+    stop_data()               ask PPP to end, at once; data_status() turns "idle" when it has.
+    address()                 the address as text, or None.
     """
 
 
@@ -83,7 +111,8 @@ class Secrets:
 
 
 class Battery:
-    """percent() -> 0-100 or None; is_charging() -> bool."""
+    """percent() -> 0-100, or None where the board cannot measure it; voltage_mv() -> the cell's
+    voltage or None; is_charging() -> bool, True while the charger feeds the cell."""
 
 
 class Button:
@@ -102,9 +131,31 @@ class Watchdog:
 class System:
     """device_id     text that is unique to the board.
     reset_cause()    "power_on", "reset", "watchdog", "brown_out", "deep_sleep" or "unknown".
-    reset()          does not return.
+    mark(text)       kept through a reset, not through a loss of power, and costs no wear: the
+                     numbers of the clips in hand, or a word that says the reset is no crash.
+    marked           what was marked when the start before ended; "" if nothing was.
+    reset(reason)    does not return. reason: a short ASCII text, marked for the next start; "":
+                     what is marked already stays.
+    reset_reason()   what reset() was told before this start; "" after every other ending.
     log_sink(text)   one line to the serial console.
+    log_folder       where the log is kept: on the chip's own flash, so that it also tells of
+                     a dead card. None: nowhere.
     firmware_version text.
+    """
+
+
+class Sleep:
+    """Pauses of the whole board. `Board.open_sleep()` makes it where somebody wants to sleep, or
+    gives None where the board cannot. Radio and microphone are off before; the light goes dark.
+
+    light(limit_ms) -> what ended it: "time", "button", "level" (the board's sound pin) or
+        "other". The program stands still for limit_ms at most; memory, pins and the media stay,
+        ticks go on. A press that ends it is remembered by the button port like any other.
+    deep(limit_ms)      does not return: the board starts anew (reset_cause "deep_sleep") after
+        limit_ms (None: never by itself) or at a press.
+    wake_cause()        what ended the deep sleep before this start, in the words of light().
+    wakes_by            tuple of what ends a sleep: "time" and some of "button", "level".
+    drift_ppm           how far the ticks of a sleep may be off.
     """
 
 

@@ -8,7 +8,14 @@ import select
 import socket
 import ssl
 
-from device.compat import IS_MICROPYTHON, const, wait_for_ms, wait_readable, wait_writable
+from device.compat import (
+    IS_MICROPYTHON,
+    const,
+    wait_for_ms,
+    wait_readable,
+    wait_writable,
+    wake_waiters,
+)
 from device.errors import NeedsOperator, Transient
 
 # Linux's EISCONN and newlib's; MicroPython's errno has no name for it (py/mperrno.h).
@@ -103,6 +110,7 @@ class Connection:
         sock, self._sock = self._sock, _CLOSED
         self._forget(self)
         try:
+            wake_waiters(sock)
             sock.close()
         except OSError:
             pass

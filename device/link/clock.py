@@ -27,6 +27,9 @@ _DRIFT_LIMIT_PPB = const(200_000)  # beyond it a witness was wrong, not the crys
 _DRIFT_OVER_MS = const(3_600_000)  # measured over at least an hour
 _RTC_UNCERTAINTY_MS = const(5_000)
 
+# Magic of the boots table: who reads it must say the version that is written.
+BOOTS = "boots2"
+
 
 class Clock:
     """port: hal clock; slots: durable boots table (store.slots.Slots); boot: this boot's
@@ -93,6 +96,9 @@ class Clock:
         ppm = _DRIFT_UNMEASURED_PPM if self.drift_ppb is None else _DRIFT_MEASURED_PPM
         return self._sync_uncertainty_ms + abs(up_ms - self._sync_up_ms) * ppm // 1_000_000
 
+    def _kept_doubt_ms(self):
+        return self._sync_uncertainty_ms
+
     def witness(self, unix_ms, uncertainty_ms, source):
         """Take a statement about the present. Refused if it cannot be true or says less than
         known.
@@ -155,15 +161,24 @@ class Clock:
             return  # without power it began anew; what it does in deep sleep depends on the board
         unix_s = self._port.rtc_unix_s()
         if unix_s is not None and unix_s >= self.not_before_s():
-            self.witness(unix_s * 1000 + 500, _RTC_UNCERTAINTY_MS, "rtc")
+            self.witness(
+                unix_s * 1000 + 500, _RTC_UNCERTAINTY_MS + self._rtc_doubt_ms(unix_s), "rtc"
+            )
+
+    def _rtc_doubt_ms(self, unix_s):
+        return 0
 
     def not_before_s(self):
         """Unix seconds that have passed for certain: the firmware's build, or a known time."""
-        latest_ms = self._port.build_unix_s * 1000
+        return self._last_known()[0] // 1000
+
+    def _last_known(self):
+        """(Unix ms, uncertainty in ms) of the latest time that was kept, or of the build."""
+        latest = self._port.build_unix_s * 1000, 0
         for entry in self._boots.values():
             if is_entry(entry):
-                latest_ms = max(latest_ms, entry[0] + entry[1])
-        return latest_ms // 1000
+                latest = max(latest, (entry[0] + entry[1], entry[3]))
+        return latest
 
     def start_of(self, record):
         """(Unix ms, uncertainty in ms) of a clip's first sample; None if its boot never knew.
@@ -198,7 +213,7 @@ class Clock:
             self._offset_ms,
             self._sync_up_ms,
             self.drift_ppb or 0,
-            self._sync_uncertainty_ms,
+            self._kept_doubt_ms(),
         ]
         while len(self._boots) > _BOOTS_KEPT:
             del self._boots[str(min(int(boot) for boot in self._boots))]

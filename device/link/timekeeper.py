@@ -44,6 +44,7 @@ class TimeKeeper:
                 try:
                     unix_ms, uncertainty_ms = await ntp.ask(self._net, self._server, nonce)
                     self._clock.witness(unix_ms, uncertainty_ms, "ntp")
+                    self._link.time_came()
                     retry_ms = _RETRY_FIRST_MS
                 except DeviceError as e:
                     self._log.warning("ntp failed %s", e)

@@ -16,14 +16,14 @@ _HELD_MOST = const(16)  # as many too large in a row: those behind them will be 
 class Backlog:
     """store: ClipStore; epoch(): the token epoch that clips must have to be sent now;
     found_open(number): told of each clip that was left open or has no record (recovery may
-    repair it); fits(clip): True if the way may carry it now (queue.planner), None: it always may.
+    repair it); planner: queue.planner, None where nothing is limited.
     """
 
-    def __init__(self, store, epoch, found_open, fits=None):
+    def __init__(self, store, epoch, found_open, planner=None):
         self._store = store
         self._epoch = epoch
         self._found_open = found_open
-        self._fits = fits
+        self._planner = planner
         self.held = 0  # sendable clips that the last pass held back
         self._held = 0
         self._passed = 0  # clips up to here had their turn in this pass
@@ -56,7 +56,7 @@ class Backlog:
                     continue
                 return None
             if self._is_sendable(clip):
-                if self._fits is None or clip.state == DONE or self._fits(clip):
+                if clip.state == DONE or self._planner is None or self._planner.fits(clip):
                     self.held = self._held
                     return clip
                 self._held += 1
@@ -65,6 +65,10 @@ class Backlog:
                     self._passed = 0
                     return None
             self._passed = clip.number
+
+    def held_reason(self):
+        """(code, ms until it may end) if the last pass held clips back, else (None, 0)."""
+        return self._planner.held_reason() if self.held else (None, 0)
 
     def failed(self, clip):
         """clip could not be advanced now, through no fault of its own."""

@@ -32,9 +32,13 @@ class Manners:
         self._used_pct = 0  # the tightest limit that this clip met, and when it is counted anew
         self._reset_s = 0
 
-    def left_ms(self):
-        """Until the next clip may begin."""
-        return max(0, self._next_up_ms - self._clock.uptime_ms())
+    def refusal(self):
+        """(reason code, ms until the next clip may begin), or (None, 0)."""
+        left_ms = self._next_up_ms - self._clock.uptime_ms()
+        return ("taking_turns", left_ms) if left_ms > 0 else (None, 0)
+
+    def book(self, clip):
+        """A clip goes now."""
 
     def told(self, limit, remaining, reset_s):
         """An answer said: so many requests of limit remain for reset_s seconds."""
@@ -42,22 +46,27 @@ class Manners:
         if used_pct >= self._used_pct:
             self._used_pct, self._reset_s = used_pct, reset_s
 
-    def spent_s(self):
-        """Seconds to wait instead of asking for an upload URL, 0 if one may be left.
+    def is_spent(self):
+        """True if an upload URL would hardly be given: then the device rests instead of asking.
 
         Documented: 30 URLs and 100 requests a minute, and a clip takes three requests: its URLs
         are used up before its requests are, and only an answer to create warns of it. 60 %: of
         60, 70 and 85 the one with fewest refusals, for hardly more time (host_tests/unit).
         """
-        return self._reset_s if self._used_pct >= _NEARLY_PCT else 0
+        if self._used_pct < _NEARLY_PCT:
+            return False
+        self._rest(self._reset_s)
+        return True
 
     def refused(self):
         """429: one refusal says more than any figure."""
         self._set_pace(max(2 * self.pace_ms, _REFUSED_FIRST_MS))
         self._used_pct = 0
 
-    def delivered(self):
-        """A clip went through: choose when the next one may."""
+    def ended(self, is_delivered):
+        """A clip went through, or not: choose when the next one may."""
+        if not is_delivered:
+            return
         used_pct, self._used_pct = self._used_pct, 0
         passed_s = max(0, _WINDOW_S - self._reset_s)
         if not used_pct:
@@ -66,12 +75,12 @@ class Manners:
         if passed_s >= _SEEN_S or used_pct * _WINDOW_S > 100 * passed_s:
             self._follow(used_pct * _WINDOW_S // max(passed_s, 3))
         if used_pct == 100:  # that was the last request: nobody need ask before the minute ends
-            self.rest(self._reset_s)
+            self._rest(self._reset_s)
             return
         wait_ms = self.pace_ms // 2 + self._random(self.pace_ms)
         self._next_up_ms = self._clock.uptime_ms() + wait_ms
 
-    def rest(self, reset_s):
+    def _rest(self, reset_s):
         """The minute is used up: come back after its end, at a moment of this device's own."""
         self._used_pct = 0
         spread_ms = max(self.pace_ms, 1000 * _WINDOW_S)

@@ -6,7 +6,7 @@ that ends it. Loaded only where the settings limit anything.
     refusal   the whole way is closed: spent, or out of hours
     fits      this clip is within what is left; a smaller one behind it may go meanwhile
     book      it goes now: durable before the first byte
-    account   what did cross the wire since the last call
+    ended     what did cross the wire is accounted for
 """
 
 from device.compat import const
@@ -18,8 +18,8 @@ _HANDSHAKES = const(2)
 
 
 class Planner:
-    """link: way() -> "wifi", "cellular" or None; http: its totals; off_peak: hours of the cellular
-    way, a capture.schedule.Schedule or None.
+    """link: link.link.Link; http: its totals; off_peak: hours of the cellular way, a
+    capture.schedule.Schedule or None.
     """
 
     def __init__(self, link, http, clock, budget, off_peak):
@@ -34,7 +34,7 @@ class Planner:
     def refusal(self):
         """(reason code, ms until it may end or 0), or (None, 0) if clips may go."""
         self.account()
-        way = self._link.way()
+        way = self._now()
         if way is None:
             return None, 0
         if way == "cellular":
@@ -57,19 +57,22 @@ class Planner:
 
     def fits(self, clip):
         """True if clip is within what the way may still carry."""
-        way = self._link.way()
+        way = self._now()
         room = None if way is None else self._budget.room_bytes(way)
         return room is None or expected_bytes(clip) <= room
 
     def held_reason(self):
         """(code, ms) of the cap that keeps clips back."""
-        code, left_s = self._budget.reason(self._link.way())
+        code, left_s = self._budget.reason(self._now())
         return code, 1000 * (left_s or 0)
 
     def book(self, clip):
-        way = self._link.way()
+        way = self._now()
         if way is not None:
             self._budget.book(way, expected_bytes(clip))
+
+    def ended(self, is_delivered):
+        self.account()
 
     def account(self):
         """Call it when a clip ends, when the way changes, and now and then."""
@@ -77,9 +80,15 @@ class Planner:
         handshakes = self._http.connections_opened
         size = wire_bytes(payload - self._seen[0], handshakes - self._seen[1])
         self._seen = (payload, handshakes)
-        way, self._way = self._way or self._link.way(), self._link.way()
+        way, self._way = self._way or self._now(), self._now()
         if way is not None and size:
             self._budget.spend(way, size)
+
+    def _now(self):
+        """The way that is up, by the name it has in the settings, or None."""
+        if not self._link.is_up():
+            return None
+        return "wifi" if self._link.kind == "wifi" else "cellular"
 
     def as_dict(self):
         return self._budget.as_dict()

@@ -67,6 +67,11 @@ class Waits:
         first_s = min(_OPERATOR_FIRST_S, self._cap_s)
         return self._grow(first_s, max(first_s, min(_OPERATOR_CAP_S, 4 * self._cap_s)), None)
 
+    def slept(self, doubt_ms):
+        """The board slept, and its ticks may be ahead by so much: a wait that runs ends later."""
+        if self.left_ms():
+            self.until_up_ms += doubt_ms
+
     def succeeded(self):
         if self.failures:
             self.failures = 0

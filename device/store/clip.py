@@ -25,7 +25,14 @@ Fields of the record (terse names: a record of 512 bytes costs no erase on littl
     sha      SHA-256 of the bytes that left (as many as the file holds)
     tries    the clip's own failures            why      reason it was set aside
     late     1: complete was refused once  said     what the cloud said (status and code)
-    was      state before it was collected over the cable (parked, why "collected")
+    was      state before it was collected over the cable (parked, why "collected") or killed
+    deaths   how often the program died with it in hand (deaths.py)
+    via      how it goes: "chunks" (docs/uploads.md); "whole" or absent: as one file
+    orid     recording that was given up for a new one (docs/uploads.md)
+    md5      MD5 of the bytes that went as chunks, as finalize states it
+
+While a clip goes as chunks its progress stands beside it, in files of their own: .p0 or .p1, and
+.c its create body (transfer/chunked.py): capture owns the record as long as the clip is open.
 """
 
 from device.compat import const
@@ -43,6 +50,8 @@ QUARANTINED = "quarantined"
 
 STATES = (OPEN, CLOSED, CREATING, CREATED, STORED, COMPLETING, DONE, PARKED, QUARANTINED)
 ASIDE = (PARKED, QUARANTINED)
+CHUNKS = "chunks"
+WHOLE = "whole"
 MAGIC = "clip1"
 _MAX_RID_CHARS = const(64)
 
@@ -86,6 +95,10 @@ class Clip:
     def body_path(self):
         return self.stem + ".b"
 
+    def progress(self):
+        """The slots that hold how far its chunks are (transfer/chunked.py owns them)."""
+        return Slots("chunk1", self.stem + ".p")
+
 
 def is_valid(record, number):
     """True if a record that was read from flash has the shape that the code relies on."""
@@ -104,7 +117,10 @@ def is_valid(record, number):
     codec, rid = record.get("codec"), record.get("rid", "")
     if not isinstance(codec, str) or not 1 <= len(codec) <= 4 or not codec.isalpha():
         return False
-    return isinstance(rid, str) and len(rid) <= _MAX_RID_CHARS and record["hz"] > 0
+    for text in (rid, record.get("orid", "")):
+        if not isinstance(text, str) or len(text) > _MAX_RID_CHARS:
+            return False
+    return record["hz"] > 0
 
 
 def _are_places(places, width):

@@ -18,7 +18,7 @@ class Quota:
     """Room for audio, with a reserve kept for records, so that recording stops before ENOSPC.
 
     Free space is asked for once a clip (on littlefs it walks the whole medium) and counted down
-    in between.
+    in between; before the first clip, when somebody wants to know.
     """
 
     def __init__(self, storage, reserve_bytes, log):
@@ -26,7 +26,7 @@ class Quota:
         self._reserve_bytes = reserve_bytes
         self._log = log
         self._total_bytes = storage.total_bytes()
-        self._free_bytes = 0
+        self._free_bytes = None
         self._warned_pct = 0
 
     def refresh(self):
@@ -47,18 +47,28 @@ class Quota:
 
     def check(self):
         """Raise Transient(storage_full) where only the reserve is left."""
-        if self._free_bytes < self._reserve_bytes:
-            raise Transient("storage_full", "free_bytes=%d" % self._free_bytes)
+        free_bytes = self._known()
+        if free_bytes < self._reserve_bytes:
+            raise Transient("storage_full", "free_bytes=%d" % free_bytes)
 
     def spend(self, size_bytes):
-        self._free_bytes -= size_bytes
+        self._free_bytes = self._known() - size_bytes
 
     def used_pct(self):
-        return 100 - self._free_bytes * 100 // self._total_bytes if self._total_bytes else 100
+        return 100 - self._known() * 100 // self._total_bytes if self._total_bytes else 100
+
+    def _known(self):
+        """Free bytes; 0 while the medium does not say."""
+        if self._free_bytes is None:
+            try:
+                self.refresh()
+            except NeedsOperator:
+                return 0
+        return self._free_bytes
 
     def as_dict(self):
         return {
             "total_kb": self._total_bytes // 1024,
-            "free_kb": self._free_bytes // 1024,
+            "free_kb": self._known() // 1024,
             "used_pct": self.used_pct(),
         }

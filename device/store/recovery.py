@@ -21,6 +21,7 @@ from device.compat import (
 from device.errors import DeviceError
 from device.store import paths
 from device.store.clip import OPEN
+from device.store.in_hand import unmarked
 
 _REPAIR = "device.store.repair"
 _LOOK_BACK = const(8)
@@ -32,14 +33,15 @@ _AGAIN_CAP_MS = const(3_600_000)  # how rarely a clip is tried again that the me
 
 class Recovery:
     """store: ClipStore; work: a memoryview lent for reading; notify(): called when a clip is
-    ready.
+    ready; mark(number): told which one is in hand (in_hand.py).
     """
 
-    def __init__(self, store, work, log, notify):
+    def __init__(self, store, work, log, notify, mark=unmarked):
         self._store = store
         self._work = work
         self._log = log
         self._notify = notify
+        self._mark = mark
         self._end = store.highest
         self._pended = []
         self._given_up = []  # nothing but somebody's look will help
@@ -47,12 +49,17 @@ class Recovery:
         self._again_ms = _CHECK_MS
         self._again_ticks_ms = 0
         self._wake = asyncio.Event()
+        self._is_walking = True
         self.repaired = 0
 
     @property
     def unreadable(self):
         """How many clips could not be repaired in this boot."""
         return len(self._given_up) + len(self._refused)
+
+    def is_busy(self):
+        """True while it walks, counts or repairs."""
+        return self._is_walking or bool(self._pended)
 
     def pend(self, number):
         """Clip number was left open, and not by the recorder that runs: repair it soon."""
@@ -80,6 +87,7 @@ class Recovery:
         for last_number, clips in paths.leaves(self._store.root, self._end):
             self._store.count_leaf(last_number, clips)
             await sleep_ms(0)
+        self._is_walking = False
         while True:
             check_in(3_600_000)
             try:
@@ -102,6 +110,7 @@ class Recovery:
 
         if clip.number == self._store.open_number:
             return
+        self._mark(clip.number)
         try:
             # A record that could not be read before is not torn for that: it is read again.
             if clip.record is None and clip.load() and clip.state != OPEN:
@@ -116,6 +125,10 @@ class Recovery:
             self._give_up(self._refused, clip, str(e))
         except ValueError as e:
             self._give_up(self._given_up, clip, str(e))
+        except asyncio.CancelledError:
+            self._mark(0)  # another task failed
+            raise
+        self._mark(0)
 
     def _give_up(self, those, clip, why):
         self._log.error("clip cannot be repaired clip=%d %s", clip.number, why)

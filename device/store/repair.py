@@ -24,6 +24,7 @@ async def look_at(store, clip, work, log):
         if file_size(clip.body_path) >= 0:
             raise ValueError("its record is unreadable and the cloud may have it")
         if not _has_audio(clip):
+            store.forget_progress(clip)
             clip.remove_record()
             return False
         if not _rebuild_facts(clip):

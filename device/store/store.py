@@ -2,8 +2,8 @@
 
 Freeing has one commit point, the record's state `done` (written by the lane after the cloud's
 proof). Then, each step repeatable after a crash:
-  1. remove the audio        2. remove the create body
-  3. remove the record       4. remove folders that became empty
+  1. remove the progress of its chunks   2. remove the audio   3. remove the create body
+  4. remove the record                   5. remove folders that became empty
 """
 
 import os
@@ -16,6 +16,7 @@ from device.store.medium import medium_error
 from device.store.writer import ClipWriter
 
 _COUNTER = "clip"
+_PROGRESS = (".c", ".p0", ".p1")  # create body and progress of a clip that goes as chunks
 
 
 class ClipStore:
@@ -27,6 +28,8 @@ class ClipStore:
         self.root = storage.root
         self._highest = 0
         self.open_number = 0  # the clip that is being recorded, 0 if none is
+        self.opened = None  # that clip and its writer, for whoever sends what is settled of it
+        self.follow = None  # told when the open clip has so many settled bytes: (call, bytes)
         self.waiting = 0  # clips on the medium that are closed and not yet freed
         # While the census of old clips runs: it has counted up to here, and ends there.
         self._counted_to = 0
@@ -77,7 +80,10 @@ class ClipStore:
             if file_size(clip.audio_path) >= 0:
                 raise Fatal("storage_failed", "clip %d exists" % number)
             writer = ClipWriter(self._storage, clip.audio_path, record["hz"])
+            if self.follow is not None:
+                writer.tell, writer.tell_at_bytes = self.follow
             self.open_number = number
+            self.opened = clip, writer
             return clip, writer
         except OSError as e:
             self._forget(clip)
@@ -89,6 +95,7 @@ class ClipStore:
     def close(self, clip, writer, **facts):
         """Close the audio and commit the record with the last facts (samples, last, lost ...)."""
         self.open_number = 0
+        self.opened = None
         try:
             writer.close()
             clip.save(state=CLOSED, bytes=writer.size_bytes, crc=writer.crc, **facts)
@@ -99,6 +106,7 @@ class ClipStore:
     def leave_open(self, writer):
         """The medium failed the clip that is being recorded: what was synced is for recovery."""
         self.open_number = 0
+        self.opened = None
         writer.abandon()
 
     def _forget(self, clip):
@@ -114,9 +122,17 @@ class ClipStore:
         try:
             if file_size(clip.audio_path) >= 0:
                 os.remove(clip.audio_path)
+            self.forget_progress(clip)
             clip.remove_record()
         except OSError as e:
             raise medium_error(e, "discard")
+
+    def forget_progress(self, clip):
+        """Remove what its way as chunks left beside a clip. Raises OSError."""
+        for extension in _PROGRESS:
+            path = clip.stem + extension
+            if file_size(path) >= 0:
+                os.remove(path)
 
     def after(self, number):
         """The next Clip above number in order, its record loaded if there is a valid one.
@@ -144,21 +160,22 @@ class ClipStore:
         except OSError as e:
             raise medium_error(e, "record")
 
-    def write_body(self, clip, data):
-        """Freeze the create body beside the clip. Raises as open() does."""
+    def write_body(self, clip, data, extension=".b"):
+        """Freeze a create body beside the clip. Raises as open() does."""
         try:
-            with open(clip.body_path, "wb") as f:
+            with open(clip.stem + extension, "wb") as f:
                 f.write(data)
                 sync_file(f)
         except OSError as e:
             raise medium_error(e, "body")
 
-    def read_body(self, clip, max_bytes):
+    def read_body(self, clip, max_bytes, extension=".b"):
         """The frozen create body, or None if there is none."""
+        path = clip.stem + extension
         try:
-            if file_size(clip.body_path) < 0:
+            if file_size(path) < 0:
                 return None
-            with open(clip.body_path, "rb") as f:
+            with open(path, "rb") as f:
                 return f.read(max_bytes)
         except OSError as e:
             raise medium_error(e, "body")
@@ -168,6 +185,7 @@ class ClipStore:
         if clip.record is None or clip.state != DONE:
             raise Fatal("storage_failed", "free without proof, clip %d" % clip.number)
         try:
+            self.forget_progress(clip)
             for path in (clip.audio_path, clip.body_path):
                 if file_size(path) >= 0:
                     os.remove(path)

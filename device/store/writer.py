@@ -4,6 +4,10 @@ Flushing happens where the medium fills a block (a flush anywhere else makes lit
 block, so it doubles the erases), and after half a second of audio if no block filled by then.
 The clip becomes *closed* when its record says so: close() here syncs the audio, the store then
 writes the record. A crash before leaves a record in state `open`: recovery repairs it.
+
+`settled_bytes` may be read by another handle and sent while the clip is still open: whole frames,
+synced, in blocks that are full. littlefs copies a block that was synced in part when it goes on
+(lfs.c, lfs_ctz_extend), so that another handle would read what the medium has used again since.
 """
 
 from binascii import crc32
@@ -20,7 +24,11 @@ class ClipWriter:
 
     def __init__(self, storage, path, rate_hz):
         self.size_bytes = 0
+        self.settled_bytes = 0
         self.crc = 0
+        # Whoever sends the open clip: called at each settled block from so many bytes on.
+        self.tell, self.tell_at_bytes = None, 0
+        self._frame_end = 0
         self.has_failed = False  # then the file holds less than was given: recovery must look
         self._storage = storage
         self._max_unsynced_samples = rate_hz // 2
@@ -36,11 +44,13 @@ class ClipWriter:
     def write_header(self, data):
         """The codec's streaming header: durable with the first block, outside the running CRC."""
         self._write(data, False)
+        self._frame_end = self.size_bytes
 
     def write(self, data, samples):
         """Append data (a memoryview) that stands for so many samples."""
         self._unsynced_samples += samples
         self._write(data, True)
+        self._frame_end = self.size_bytes
         if self._unsynced_samples >= self._max_unsynced_samples:
             self.sync()
 
@@ -63,6 +73,13 @@ class ClipWriter:
                 self._block += 1
                 self._block_end += self._storage.block_fill_bytes(self._block)
                 self.sync()
+                self._settle()
+
+    def _settle(self):
+        """A block is full and durable: all frames that ended before are settled."""
+        self.settled_bytes = self._frame_end
+        if self.tell is not None and self.settled_bytes >= self.tell_at_bytes:
+            self.tell()
 
     def sync(self):
         try:

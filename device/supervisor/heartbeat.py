@@ -1,7 +1,8 @@
 """Heartbeats: what the cloud may know of the device, rarely when idle, never in the lane's way.
 
 It shares the lane's HTTP client and so its one-request-at-a-time rule: a beat goes only while the
-lane holds nothing in hand. While the token is refused it is the slow probe that finds a new one.
+lane holds nothing in hand, and up to half an interval early once a clip was delivered, while the
+connection is open. While the token is refused it is the slow probe that finds a new one.
 """
 
 import json
@@ -15,7 +16,9 @@ _FLAG_CHARGING = const(1)
 _FLAG_LOW_BATTERY = const(2)
 _FLAG_STORAGE_FULL = const(4)
 _FLAG_WIFI = const(8)
+_FLAG_LTE = const(16)
 _FLAG_SYNC = const(32)
+_LINK_CODES = "link_down dns_failed connect_failed connection_lost timeout portal".split()
 _LOW_BATTERY_PCT = const(15)
 _FULL_PCT = const(90)
 
@@ -30,10 +33,14 @@ class Heartbeat:
         self._lane = lane
         self._link = link
         self._clock = clock
-        self._interval_ms = interval_s * 1000
+        self.interval_ms = interval_s * 1000
         self._parts = parts
         self._log = log
         self._next_up_ms = 0
+        self._delivered = 0  # by the lane, at the last beat
+        self.firmware = ""
+        self.tend = None  # coroutine function, called after an accepted beat
+        self.extras = 0  # keys of answers that nobody has told the form of: commands, updates
         self.sent = 0
         self.failed = 0
 
@@ -41,40 +48,63 @@ class Heartbeat:
         while True:
             check_in(300_000)
             await sleep_ms(_CHECK_MS)
-            if self._interval_ms and self._is_due():
+            if self.interval_ms and self._is_due():
                 await self._beat()
+
+    def spread(self, random_bits):
+        """The power came: begin at a moment of this device's own."""
+        self._next_up_ms = self._clock.uptime_ms() + (self.interval_ms * random_bits(5) >> 10)
+
+    def rests_ms(self):
+        """How long until a beat is due, however the link is; below 0: overdue for so long."""
+        if not self.interval_ms or not self._cloud.has_token():
+            return 86_400_000
+        return self._next_up_ms - self._clock.uptime_ms()
 
     def _is_due(self):
         if not self._link.is_up() or self._lane.in_hand or not self._cloud.has_token():
             return False
-        return self._clock.uptime_ms() >= self._next_up_ms
+        early_ms = self.interval_ms // 2 if self._lane.delivered != self._delivered else 0
+        return self._clock.uptime_ms() >= self._next_up_ms - early_ms
 
     async def _beat(self):
-        self._next_up_ms = self._clock.uptime_ms() + self._interval_ms
+        self._next_up_ms = self._clock.uptime_ms() + self.interval_ms
+        self._delivered = self._lane.delivered
         was_refused = self._lane.reason.code == "auth_refused"
         try:
-            await self._cloud.heartbeat(json.dumps(self.body()).encode())
+            self.extras += await self._cloud.heartbeat(json.dumps(self.body()).encode())
         except NeedsOperator as e:
             self.failed += 1
             self._log.warning("heartbeat refused %s", e)
-            rest_ms = max(self._interval_ms, _REFUSED_MS)
+            rest_ms = max(self.interval_ms, _REFUSED_MS)
             self._next_up_ms = self._clock.uptime_ms() + rest_ms
             return
         except DeviceError as e:
             self.failed += 1
             self._log.warning("heartbeat failed %s", e)
+            if e.code in _LINK_CODES:
+                self._link.exchange_failed(e.code)
             return
         self.sent += 1
+        self._link.exchange_succeeded()
         if was_refused:
             self._log.info("token is accepted again")
             self._lane.look_again()
+        if self.tend is not None and not self._lane.in_hand:
+            await self.tend()
 
     def body(self):
         """The fields of contract D2, with what this board knows."""
         battery, recorder, backlog, quota = self._parts
-        body = {"pending_recordings": backlog.waiting(), "connection_type": ["wifi"]}
-        body["device_state"] = self._state(recorder, quota)
-        flags = _FLAG_WIFI
+        kind = self._link.kind
+        body = {"pending_recordings": backlog.waiting(), "connection_type": [kind]}
+        rssi_dbm = self._link.rssi_dbm()
+        if rssi_dbm is not None:
+            body["signal_strength_dbm"] = rssi_dbm
+        if self.firmware:
+            body["firmware_version"] = self.firmware[:32]
+        body["device_state"] = self._state(recorder, quota, battery)
+        flags = _FLAG_LTE if kind == "4g" else _FLAG_WIFI
         percent = battery.percent()
         if percent is not None:
             body["battery_percent"] = percent
@@ -92,14 +122,22 @@ class Heartbeat:
         body["flags"] = flags
         return body
 
-    def _state(self, recorder, quota):
+    def _state(self, recorder, quota, battery):
         if recorder.reason.code == "storage_full":
             return "storageFull"
         if recorder.reason.code in ("storage_failed", "microphone_failed"):
             return "error"
         if recorder.is_recording():
             return "recording"
-        return "uploading" if self._lane.in_hand else "idle"
+        if self._lane.in_hand:
+            return "uploading"
+        if battery.is_charging():
+            return "charging"
+        percent = battery.percent()
+        return "lowBattery" if percent is not None and percent < _LOW_BATTERY_PCT else "idle"
 
     def as_dict(self):
-        return {"sent": self.sent, "failed": self.failed}
+        state = {"sent": self.sent, "failed": self.failed}
+        if self.extras:
+            state["not_understood"] = self.extras
+        return state

@@ -4,17 +4,23 @@ from device.compat import const, sleep_ms
 
 _LOOK_MS = const(500)
 
-_LINK = "link_down wifi_not_found dns_failed connect_failed connection_lost portal roaming".split()
+_LINK = (
+    "link_down wifi_not_found wifi_error link_dead link_changing modem_silent sim_busy "
+    "cellular_not_found roaming no_carrier ppp_failed dns_failed connect_failed connection_lost "
+    "portal link_too_slow"
+).split()
 _CLOUD = "timeout bad_answer throttled server_error url_refused taking_turns".split()
 _MOMENT = (
-    "clock_wait verification_pending low_memory storage_full cap_day cap_month off_peak".split()
-)
+    "clock_wait verification_pending low_memory storage_full brown_out cap_day cap_month off_peak"
+).split()
 
 
 def waiting_code(lane_code):
     """The code for what the lane waits for; a reason that no class has needs somebody."""
     if lane_code in _LINK:
         return "waiting_link"
+    if lane_code == "battery_low":
+        return "battery_low"
     if lane_code in _CLOUD:
         return "waiting_cloud"
     return "waiting" if lane_code in _MOMENT else "error"
@@ -28,11 +34,12 @@ class IndicatorTask:
         self._recorder = recorder
         self._lane = lane
         self.code = None
+        self.is_asleep = False  # set by who puts the board to sleep
 
     async def run(self, check_in):
         while True:
             check_in(60_000)
-            code = self._choose()
+            code = "asleep" if self.is_asleep else self._choose()
             if code != self.code:
                 self.code = code
                 self._indicator.show(code)
@@ -48,6 +55,8 @@ class IndicatorTask:
             return "error"
         if self._recorder.is_recording():
             return "recording"
+        if recorder == "battery_low":
+            return "battery_low"
         if recorder == "armed":
             return "armed"
         code = self._lane.reason.code

@@ -4,16 +4,20 @@ It is the answer of the `status` command, and what heartbeat, indicator and tool
 comes from the owner of that state; plain values only, never a secret or a URL.
 """
 
-from device.compat import mem_free_bytes
+from device.compat import forget_module, mem_free_bytes
 
 VERSION = 1
 
 
 class Status:
-    """parts: dict of name -> function that gives the part, or what never changes; system: port."""
+    """parts: dict of name -> function that gives the part, or what never changes. system, secrets,
+    battery: ports.
+    """
 
-    def __init__(self, system, parts):
+    def __init__(self, system, secrets, battery, parts):
         self._system = system
+        self._secrets = secrets
+        self._battery = battery
         self._parts = parts
 
     def document(self):
@@ -23,11 +27,32 @@ class Status:
             "firmware": self._system.firmware_version,
             "reset_cause": self._system.reset_cause(),
             "heap_free_bytes": mem_free_bytes(),
+            "token": bool(self._secrets.get("token")),
+            "battery_pct": self._battery.percent(),
+            "charging": bool(self._battery.is_charging()),
         }
         for name in self._parts:
             part = self._parts[name]
             document[name] = part() if callable(part) else part
         return document
+
+
+def update_part(running_version):
+    """What became of the last update, as a function; read anew and let go of each time."""
+
+    def as_dict():
+        try:
+            from device.update import note
+        except (ImportError, SyntaxError, ValueError):
+            return {"error": "rescue/ is broken"}  # it reads the boot record
+        except MemoryError:
+            return {"error": "low_memory"}  # the rest of the document is worth more
+        part = note.as_dict(running_version)
+        forget_module("device.update.note")
+        forget_module("rescue.boot_record")
+        return part
+
+    return as_dict
 
 
 def queue_part(lane, backlog, recovery, http):

@@ -1,5 +1,5 @@
 """Calls of the cloud API: the dialect put on the wire with the device token. Values in, values
-out.
+out. Those for chunks stand in chunk_calls.py.
 
 The token goes to the API's origin only, never into logs, and is read anew for each call, so that a
 new one is used at once.
@@ -34,16 +34,15 @@ class Cloud:
     async def create(self, body, key):
         """POST /recordings with the frozen body and key; returns the recording id."""
         response = await self.post("/recordings", body, key)
-        verdict.raise_for_api(response, self._clock.unix_s())
+        self.check(response)
         rid = dialect.read_created(response)
         self._tokens.belong_to(dialect.read_device(response))
         return rid
 
     async def upload_url(self, rid, content_type, size_bytes):
         """(url, headers, expires_unix_s) for the PUT."""
-        spent_s = 0 if self._manners is None else self._manners.spent_s()
-        if spent_s:
-            raise Transient("taking_turns", "", spent_s)
+        if self._manners is not None and self._manners.is_spent():
+            raise Transient("taking_turns")
         path = "/recordings/%s/upload-url" % rid
         body = dialect.upload_url_body(content_type, size_bytes, self._with_type)
         response = await self.post(path, body)
@@ -52,7 +51,7 @@ class Cloud:
             body = dialect.upload_url_body(content_type, size_bytes, False)
             response = await self.post(path, body)
             self._with_type = response.status_code >= 300
-        verdict.raise_for_api(response, self._clock.unix_s())
+        self.check(response)
         return dialect.read_upload_url(response, content_type)
 
     async def put(self, url, headers, source):
@@ -69,19 +68,26 @@ class Cloud:
         )
         outcome = dialect.read_completed(response, rid, sha256_hex)
         if outcome is None:
-            verdict.raise_for_api(response, self._clock.unix_s())
+            self.check(response)
         return outcome
 
     async def heartbeat(self, body):
-        """POST /devices/me/heartbeat; what else the answer holds is not looked at."""
+        """POST /devices/me/heartbeat; returns how many keys of the answer nobody knows yet: the
+        form of commands and updates is not public, so they are counted and left alone.
+        """
         response = await self.post("/devices/me/heartbeat", body)
         try:
-            verdict.raise_for_api(response, self._clock.unix_s())
+            self.check(response)
         except Permanent as e:
             raise NeedsOperator("auth_refused", "heartbeat " + str(e.detail))
-        response.json()
+        return sum([name != "status" for name in response.json()])
+
+    def check(self, response):
+        """Raise for an answer of the API that is not the wished-for one (api.verdict)."""
+        verdict.raise_for_api(response, self._clock.unix_s())
 
     async def post(self, path, body, key=None):
+        """POST body to a path below /v1 with the device token; returns the Response."""
         token = self._tokens.current()
         if not token:
             raise NeedsOperator("no_token")

@@ -1,7 +1,11 @@
 """The one upload activity of the device: which clip, may it go now, and what an ending means.
 
+Oldest first. Where the clip that is being recorded goes too (`live`), its next chunk goes before
+the older clips, then one of these (or a chunk of it), and so on: neither starves.
+
 Endings of one attempt on a clip:
     done            the clip is freed
+    a step          it is on its way (chunks): another may have its turn
     Permanent       the clip is set aside with its reason
     Transient       everyone waits (queue.waits)
     NeedsOperator   everyone waits, and the cloud is asked rarely
@@ -13,19 +17,25 @@ import gc
 from device.compat import WAIT_ERRORS, const, wait_for_ms
 from device.errors import NeedsOperator, Permanent, Transient
 from device.reasons import CLIP, LANE, Reason, is_reason
-from device.store.clip import DONE, PARKED, QUARANTINED
+from device.store.clip import DONE, OPEN, PARKED, QUARANTINED
+from device.store.in_hand import unmarked
 
 _PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
 _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without progress
+_LONG_MS = const(86_400_000)
+_SHUT_MS = const(3_600_000)  # by then another way may be in reach, or the clock known
 _SAID_CHARS = const(40)  # a record stays below 512 bytes
-# No answer came: the way may be at fault, and its return may end the wait.
-_LINK_CODES = ("link_down", "dns_failed", "connect_failed", "connection_lost", "timeout")
+_OF_THE_CLIP = ("verification_pending", "link_too_slow")
+# No answer came, or somebody else's: the way may be at fault, and its return may end the wait.
+_LINK_CODES = "link_down dns_failed connect_failed connection_lost timeout portal".split()
+_INTERCEPTED = ("tls_untrusted", "tls_wrong_name")
 
 
 class Lane:
-    """backlog, waits, planner, manners: queue/ (no planner where nothing is limited); strategy:
-    WholeFile; link: link.link.Link.
+    """backlog, waits: queue/; strategy: WholeFile, or Strategies where chunks are allowed; link:
+    link.link.Link; mark(number): told which clip is in hand (store/in_hand.py); gates: what else
+    says when a clip may go (queue.manners, queue.planner).
     """
 
     def __init__(
@@ -39,8 +49,8 @@ class Lane:
         clock,
         clock_wait_s,
         log,
-        planner=None,
-        manners=None,
+        mark=unmarked,
+        gates=(),
     ):
         self._store = store
         self._backlog = backlog
@@ -51,10 +61,14 @@ class Lane:
         self._clock = clock
         self._clock_wait_ms = clock_wait_s * 1000
         self._log = log
-        self._planner = planner
-        self._manners = manners
+        self._mark = mark
+        self._gates = gates
+        self._shut = (None, 0)  # reason and end (uptime) of what a gate refused
         self._work = asyncio.Event()
         self._pending_number = 0
+        self.live = strategy.live  # where the clip that is being recorded goes too, else None
+        self._live_has_turn = True
+        self._found_none = False  # the whole backlog was looked at since the last event
         self.reason = Reason(LANE, "starting", clock.uptime_ms)
         self.in_hand = 0
         self.delivered = 0
@@ -62,19 +76,51 @@ class Lane:
 
     def notify(self):
         """There may be work, or a wait may be over (clip closed, link up, new token)."""
+        self._found_none = False
         self._work.set()
+
+    def rests_ms(self):
+        """How long the way to the cloud is not needed, as far as clips go: ms, 0: it is now."""
+        if self.in_hand:
+            return 0
+        if not self._backlog.waiting() or not self._cloud.has_token():
+            return _LONG_MS
+        if self._shut[0]:
+            return min(_SHUT_MS, max(0, self._shut[1] - self._clock.uptime_ms()))
+        return _LONG_MS if self._found_none else self._waits.left_ms()
+
+    def slept(self, doubt_ms):
+        """See Waits.slept."""
+        self._waits.slept(doubt_ms)
+
+    def resting_code(self):
+        """The reason for which nothing needs the link."""
+        if not self._cloud.has_token():
+            return "no_token"
+        if self._waits.left_ms():
+            return self._waits.code
+        return self._shut[0] or "nothing_to_send"
 
     def link_returned(self):
         """The radio is up again: a wait that only its absence had caused is over."""
-        if self._waits.code in _LINK_CODES:
+        if self._waits.code in _LINK_CODES or self._waits.code in _INTERCEPTED:
             self._waits.cut_short()
+        self._work.set()
+
+    def link_lost(self):
+        """The radio is off: say so."""
         self._work.set()
 
     def look_again(self):
         """What the wait was for has changed: end the cool-down."""
         self._waits.cut_short()
         self._backlog.rewind()
+        self._found_none = False
         self._work.set()
+
+    def is_resting(self):
+        """True while the cloud is to be left alone."""
+        return bool(self.in_hand or self._shut[0] or self._waits.left_ms())
 
     async def run(self, check_in):
         """Deliver for ever. check_in(within_ms): tells the supervisor that this task lives."""
@@ -94,13 +140,12 @@ class Lane:
             self._set_reason(code, "", left_ms)
             await self._pause(left_ms or _CHECK_MS)
             return
-        clip = self._backlog.next()
+        clip = self._next_clip()
         if clip is None:
-            code, left_ms = "nothing_to_send", None
-            if self._backlog.held:
-                code, left_ms = self._planner.held_reason()
-            self._set_reason(code, "", left_ms or 0)
-            await self._pause(left_ms)
+            self._found_none = True
+            code, left_ms = self._shut_for(*self._backlog.held_reason())
+            self._set_reason(code or "nothing_to_send", "", left_ms)
+            await self._pause(left_ms or None)
             return
         if clip.state != DONE and self._waits_for_clock(clip):
             self._set_reason("clock_wait", "", self._clock_wait_ms - self._clock.uptime_ms())
@@ -108,13 +153,18 @@ class Lane:
             return
         self._set_reason("sending", "clip=%d" % clip.number)
         self.in_hand = clip.number
+        self._mark(clip.number)
         try:
             if clip.state != DONE:
-                if self._planner is not None:
-                    self._planner.book(clip)
+                for gate in self._gates:
+                    gate.book(clip)
                 await self._strategy.advance(clip, alive)
-            self._store.free(clip)
-            self._delivered(clip)
+            if clip.state == DONE:
+                self._store.free(clip)
+                self._delivered(clip)
+            else:
+                self._waits.succeeded()
+                self._link.exchange_succeeded()
         except Permanent as e:
             self._aside(clip, e)
         except NeedsOperator as e:
@@ -123,11 +173,15 @@ class Lane:
             self._failed(clip, e)
         except MemoryError:
             self._failed(clip, Transient("low_memory"))
+        except asyncio.CancelledError:
+            self._mark(0)  # another task failed
+            raise
         finally:
             self.in_hand = 0
-            if self._planner is not None:
-                self._planner.account()
+            for gate in self._gates:
+                gate.ended(clip.state == DONE)
             gc.collect()
+        self._mark(0)
 
     def _not_now(self):
         """(reason, ms until it is looked at again or 0), or (None, 0) if a clip may go."""
@@ -138,10 +192,26 @@ class Lane:
             return self._waits.code, left_ms
         if not self._link.is_up():
             return self._link.reason, 0
-        left_ms = 0 if self._manners is None else self._manners.left_ms()
-        if left_ms:
-            return "taking_turns", left_ms
-        return (None, 0) if self._planner is None else self._planner.refusal()
+        for gate in self._gates:
+            code, left_ms = gate.refusal()
+            if code:
+                return self._shut_for(code, left_ms)
+        return self._shut_for(None, 0)
+
+    def _shut_for(self, code, left_ms):
+        self._shut = (code, self._clock.uptime_ms() + left_ms)
+        return code, left_ms
+
+    def _next_clip(self):
+        if self.live is None:
+            return self._backlog.next()
+        live = self.live.next()
+        if live is not None and self._waits_for_clock(live):
+            live = None
+        self._live_has_turn = not self._live_has_turn
+        if self._live_has_turn:
+            return self._backlog.next() or live
+        return live or self._backlog.next()
 
     def _waits_for_clock(self, clip):
         if not self._clock.may_still_learn(clip.record):
@@ -152,8 +222,6 @@ class Lane:
         self.delivered += 1
         self._pending_number = 0
         self._waits.succeeded()
-        if self._manners is not None:
-            self._manners.delivered()
         self._link.exchange_succeeded()
         self._log.info(
             "clip delivered clip=%d recording=%s sha256=%s",
@@ -164,23 +232,27 @@ class Lane:
 
     def _failed(self, clip, e):
         if e.code in _LINK_CODES:
-            self._link.exchange_failed()
+            self._link.exchange_failed(e.code)
         else:
             self._link.exchange_succeeded()
         if e.code == "taking_turns":
-            self._manners.rest(e.retry_after_s)  # nothing failed: it was not even asked
-            return
-        if e.code == "verification_pending" and clip.number != self._pending_number:
-            # Only this clip waits, for the cloud's hashing: the others go on.
+            return  # nothing failed: it was not even asked
+        if e.code in _OF_THE_CLIP and clip.number != self._pending_number:
+            # Only this clip waits, for the cloud's hashing or a better link: the others go on.
             self._pending_number = clip.number
             self._backlog.let_pass(clip)
+            if self.live is not None:
+                self.live.let_others_go(clip)
             return
-        self._backlog.failed(clip)
+        if clip.state != OPEN:
+            self._backlog.failed(clip)
         wait_s = self._waits.failed(e)
         self._set_reason(e.code, e.detail, wait_s * 1000)
         self._log.warning("lane waits clip=%d reason=%s wait_s=%d", clip.number, e, wait_s)
 
     def _refused(self, e):
+        if e.code in _INTERCEPTED:
+            self._link.exchange_failed(e.code)
         wait_s = self._waits.refused(e)
         self._set_reason(e.code, e.detail, wait_s * 1000)
         self._log.error("lane waits for somebody reason=%s wait_s=%d", e, wait_s)

@@ -32,12 +32,13 @@ class ClipSource:
         self._alive = alive
         self._f = None
         self.sha256_hex = None
+        self.sent_bytes = 0
 
     def rewind(self):
         self.close()
         self._f = open(self._path, "rb")
         self._f.seek(self._header_bytes)
-        self._offset = 0
+        self.sent_bytes = 0
         self._crc = 0
         self._sha = hashlib.sha256()
         self.sha256_hex = None
@@ -45,15 +46,15 @@ class ClipSource:
     def readinto(self, out):
         if self._alive:
             self._alive()
-        if self._offset < self._header_bytes:
-            n = min(len(out), self._header_bytes - self._offset)
-            out[:n] = self._header[self._offset : self._offset + n]
+        if self.sent_bytes < self._header_bytes:
+            n = min(len(out), self._header_bytes - self.sent_bytes)
+            out[:n] = self._header[self.sent_bytes : self.sent_bytes + n]
         else:
             n = self._f.readinto(out)
             self._crc = crc32(out[:n], self._crc)
         self._sha.update(out[:n])
-        self._offset += n
-        if self._offset == self.length:
+        self.sent_bytes += n
+        if self.sent_bytes == self.length:
             self.sha256_hex = hex_digest(self._sha.digest())
         return n
 

@@ -12,6 +12,9 @@ The state in the record is written before the network step that depends on it:
 
 A crash after any network step and before its record repeats that step with the same bytes; the
 one possible leftover is an empty pending recording, if the cloud ignores the Idempotency-Key.
+
+S3 takes a PUT whole or not at all, so what a cut PUT had sent is sent again. Where the measured
+link cannot bring a file up within the life of its URL, it is not tried (`link_too_slow`).
 """
 
 from binascii import crc32
@@ -19,9 +22,16 @@ from binascii import crc32
 from device import codec
 from device.api import dialect
 from device.api.verdict import SetUpFault
-from device.compat import const, file_size, sleep_ms
+from device.compat import (
+    const,
+    file_size,
+    forget_module,
+    sleep_ms,
+    ticks_diff,
+    ticks_ms,
+)
 from device.errors import DeviceError, Permanent, Transient, UrlRefused
-from device.store.clip import CLOSED, COMPLETING, CREATED, CREATING, DONE, STORED
+from device.store.clip import CHUNKS, CLOSED, COMPLETING, CREATED, CREATING, DONE, STORED
 from device.store.medium import medium_error
 from device.transfer.source import ClipSource
 
@@ -30,10 +40,61 @@ _POLL_FIRST_MS = const(1_000)
 _POLL_CAP_MS = const(10_000)
 _POLL_TOTAL_MS = const(120_000)
 _INTEGRITY_TRIES = const(3)
+_URL_LIFE_S = const(3600)  # the documented one, where the answer or the clock does not tell
+_LEAST_URL_LIFE_S = const(60)  # less: one of the two clocks is wrong
+_RATE_LIFE_MS = const(6 * 3600 * 1000)  # a measured rate is believed for so long: then one try
+_RATE_BYTES = const(65536)  # less than this says little of a link
+_CUT_RATE_BYTES = const(262144)  # and so does a PUT that was cut before so many
 
 
 def no_news():
     """For callers that are not watched."""
+
+
+def check_audio(clip):
+    """Raise Permanent for a clip that no way can deliver: its file is short, or it is no second
+    long.
+    """
+    try:
+        size = file_size(clip.audio_path)
+    except OSError as e:
+        raise medium_error(e, "stat")
+    if size < clip.record["bytes"]:
+        raise Permanent("file_missing", "file_bytes=%d" % size)
+    # A short tail of a longer take goes all the same: without it the conversation has a hole.
+    if clip.record["samples"] < clip.record["hz"] and clip.record["index"] == 0:
+        raise Permanent("too_short", "samples=%d" % clip.record["samples"])
+
+
+async def poll(ask, alive):
+    """Call ask() until it answers anything but None; bounded, and told alive() of.
+
+    Raises Transient(verification_pending) at the end of patience.
+    """
+    waited_ms = 0
+    pause_ms = _POLL_FIRST_MS
+    while True:
+        outcome = await ask()
+        if outcome is not None:
+            return outcome
+        if waited_ms >= _POLL_TOTAL_MS:
+            raise Transient("verification_pending", "polled=%ds" % (waited_ms // 1000))
+        alive()
+        await sleep_ms(pause_ms)
+        waited_ms += pause_ms
+        pause_ms = min(2 * pause_ms, _POLL_CAP_MS)
+
+
+def strategy_of(makers, settings, joints):
+    """The lane's strategy: whole files alone, or with chunks. makers: what WholeFile is made of;
+    joints: learn of it.
+    """
+    joints.whole_file = whole = WholeFile(*makers)
+    if settings["upload.strategy"] == "whole":
+        return whole
+    from device.transfer.choice import strategies_of
+
+    return strategies_of(makers, settings, joints)
 
 
 class WholeFile:
@@ -47,6 +108,17 @@ class WholeFile:
         self._store_id = store_id
         self._log = log
         self._unsaved = (0, {})  # what the cloud has done and no record says: (clip, changes)
+        self.rate_bytes_s = None  # of the last PUTs; None: not known, or another link since
+        self._rate_up_ms = 0
+        self.cut_bytes = 0  # how far the last PUT came that was cut
+        self.live = None  # nothing of the clip that is being recorded
+
+    def as_dict(self):
+        """The part of the status document: which way clips go, and how fast the link was."""
+        state = {"strategy": "whole"}
+        if self.rate_bytes_s is not None:
+            state["rate_bytes_s"] = self.rate_bytes_s
+        return state
 
     async def advance(self, clip, alive=no_news):
         """Take clip as far as it goes: to `done`, or raise. alive() is called while it moves.
@@ -55,6 +127,8 @@ class WholeFile:
         """
         if clip.number == self._unsaved[0]:
             self._keep(clip, **self._unsaved[1])
+        if clip.state == COMPLETING and clip.record.get("via") == CHUNKS:
+            await self._complete_chunks(clip, alive)
         if clip.state == CLOSED:
             self.freeze(clip)
         if clip.state == CREATING:
@@ -76,16 +150,10 @@ class WholeFile:
 
     def freeze(self, clip):
         """Make what create will send durable, so that every attempt sends the same bytes."""
-        try:
-            size = file_size(clip.audio_path)
-        except OSError as e:
-            raise medium_error(e, "stat")
-        if size < clip.record["bytes"]:
-            raise Permanent("file_missing", "file_bytes=%d" % size)
-        # A short tail of a longer take goes all the same: without it the conversation has a hole.
-        if clip.record["samples"] < clip.record["hz"] and clip.record["index"] == 0:
-            raise Permanent("too_short", "samples=%d" % clip.record["samples"])
+        check_audio(clip)
         key = "rec-%s-%s-%d" % (self._device_id, self._store_id, clip.number)
+        if clip.record.get("orid"):
+            key += "-w"  # another recording than the one that was given up
         start = self._clock.start_of(clip.record)
         body = dialect.create_body(clip, self._device_id, self._store_id, start)
         frozen = key.encode() + b"\n" + body
@@ -128,9 +196,16 @@ class WholeFile:
     async def _put(self, clip, source):
         record = clip.record
         content_type = self._codec_of(clip).content_type
-        url, headers, _ = await self._cloud.upload_url(record["rid"], content_type, source.length)
+        url, headers, expires_unix_s = await self._cloud.upload_url(
+            record["rid"], content_type, source.length
+        )
+        self._foresee(source.length, expires_unix_s)
+        began_ticks_ms = ticks_ms()
+        stored = False
+        self.cut_bytes = 0
         try:
             await self._cloud.put(url, headers, source)
+            stored = True
         except SetUpFault as e:
             names = ",".join(name for name, _ in headers)
             raise SetUpFault(e.code, "%s sent=%s" % (e.detail, names))
@@ -138,21 +213,56 @@ class WholeFile:
             if e.code == "damaged":
                 raise Permanent("damaged", e.detail)
             raise
+        finally:
+            if not stored:
+                self.cut_bytes = source.sent_bytes
+            self.note_put(source.sent_bytes, began_ticks_ms, stored)
+
+    def note_put(self, size_bytes, began_ticks_ms, stored):
+        """A PUT has moved so much since began_ticks_ms, to its end or to a cut."""
+        if size_bytes < (_RATE_BYTES if stored else _CUT_RATE_BYTES):
+            return
+        bytes_s = size_bytes * 1000 // max(1, ticks_diff(ticks_ms(), began_ticks_ms))
+        known = self.rate_bytes_s
+        self.rate_bytes_s = max(1, bytes_s if known is None else (known + bytes_s) // 2)
+        self._rate_up_ms = self._clock.uptime_ms()
+
+    def seconds_for(self, size_bytes):
+        """How long the measured link needs for so much, or None if no measure is of use."""
+        if self.rate_bytes_s is None:
+            return None
+        if self._clock.uptime_ms() - self._rate_up_ms > _RATE_LIFE_MS:
+            self.rate_bytes_s = None
+            return None
+        return size_bytes // self.rate_bytes_s
+
+    def _foresee(self, size_bytes, expires_unix_s):
+        """Raise Transient(link_too_slow) for what cannot be through before its URL expires."""
+        needed_s = self.seconds_for(size_bytes)
+        now = self._clock.unix_s()
+        life_s = _URL_LIFE_S
+        if expires_unix_s is not None and now is not None:
+            life_s = max(expires_unix_s - now, _LEAST_URL_LIFE_S)
+        if needed_s is not None and needed_s > life_s:
+            raise Transient("link_too_slow", "needs_s=%d url_s=%d" % (needed_s, life_s))
+
+    async def _complete_chunks(self, clip, alive):
+        """Its chunks went up under earlier settings: end what was begun, load it for that."""
+        from device.transfer import finalize
+        from device.transfer.chunk_calls import ChunkCalls
+
+        await finalize.prove(self._store, ChunkCalls(self._cloud), clip, alive, self._log)
+        for name in ("transfer.finalize", "transfer.chunk_calls", "api.chunks"):
+            forget_module("device." + name)
 
     async def _complete(self, clip, alive):
         record = clip.record
-        waited_ms = 0
-        pause_ms = _POLL_FIRST_MS
-        while True:
+
+        async def ask():
             outcome = await self._cloud.complete(record["rid"], record["sha"])
-            if outcome != dialect.PENDING:
-                break
-            if waited_ms >= _POLL_TOTAL_MS:
-                raise Transient("verification_pending", "polled=%ds" % (waited_ms // 1000))
-            alive()
-            await sleep_ms(pause_ms)
-            waited_ms += pause_ms
-            pause_ms = min(2 * pause_ms, _POLL_CAP_MS)
+            return None if outcome == dialect.PENDING else outcome
+
+        outcome = await poll(ask, alive)
         if outcome == dialect.PROOF:
             self._store.save(clip, state=DONE)
         elif outcome == dialect.INTEGRITY:

@@ -34,6 +34,26 @@ class Recorder:
     def put(self, url, data, content_type="audio/flac"):
         return self.storage.put(url, content=data, headers={"Content-Type": content_type})
 
+    def chunk_url(self, recording_id, number, **body):
+        body = {"type": "audio", "content_type": "audio/flac", **body}
+        path = f"/recordings/{recording_id}/chunks/{number}/upload-url"
+        answer = self.api.post(path, json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["upload_url"]
+
+    def streamed(self, *chunks):
+        """A streaming recording with these chunks in storage, not finalized."""
+        recording_id = self.create(streaming=True)
+        for number, data in enumerate(chunks, 1):
+            assert self.put(self.chunk_url(recording_id, number), data).status_code == 200
+        return recording_id
+
+    def finalize(self, recording_id, total_chunks, data=None, **body):
+        body = {"total_chunks": total_chunks, "final_duration_ms": 1000, **body}
+        if data is not None:
+            body["checksum_md5"] = hashlib.md5(data).hexdigest()
+        return self.api.post(f"/recordings/{recording_id}/finalize", json=body)
+
     def complete(self, recording_id, data=None, **body):
         if data is not None:
             body["content_sha256"] = hashlib.sha256(data).hexdigest()

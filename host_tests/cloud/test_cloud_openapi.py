@@ -44,9 +44,12 @@ def test_document_and_code_name_the_same_operations(generation):
 
 def test_random_requests_get_documented_answers(cloud, recorder, operator, tmp_path):
     pending, uploaded = recorder.create(), recorder.uploaded(b"sound" * 1000)
+    streaming = recorder.streamed(b"sound", b"more")
     identifiers = {
         "POST /v1/recordings/{id}/upload-url": pending,
         "POST /v1/recordings/{id}/upload-complete": uploaded,
+        "POST /v1/recordings/{id}/chunks/{number}/upload-url": streaming,
+        "POST /v1/recordings/{id}/finalize": streaming,
         "GET /v1/recordings/{id}": uploaded,
         "GET /v1/recordings/{id}/download-url": uploaded,
         "GET /v1/devices/{id}": recorder.device_id,

@@ -56,7 +56,7 @@ def test_an_imported_file_needs_no_device(operator, end_user_id):
         ({"upload_method": "pigeon"}, "upload_method"),
         ({"metadata": []}, "metadata"),
         ({"metadata": {"long": "x" * 5000}}, "metadata"),
-        ({"streaming": True}, "streaming"),
+        ({"streaming": "yes"}, "streaming"),
     ],
 )
 def test_a_bad_field_is_named(recorder, body, field):

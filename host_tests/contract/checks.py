@@ -184,7 +184,7 @@ def main(bench):
             results[check.__name__] = repr(e)
     with open(bench["root_der"], "rb") as f:
         root_der = f.read()
-    net = Net(bench["names"], root_der, lambda: True)
+    net = Net(bench["names"], [root_der], lambda: True)
     for check in NET:
         try:
             asyncio.run(wait_for_ms(check(net, bench), 8000))

@@ -28,7 +28,7 @@ class SimHal:
         return flash.FlashStorage(str(folder), 1024)
 
     def net(self, servers, is_up=lambda: True):
-        return net.Net(servers.names, servers.root_der, is_up)
+        return net.Net(servers.names, [servers.root_der], is_up)
 
     def secrets(self, folder):
         return secrets.Secrets(str(folder / "secrets.json"))
@@ -39,8 +39,15 @@ class SimHal:
     def wifi(self, networks):
         return parts.Wifi(networks, join_ms=0)
 
+    def modem(self, at_modem):
+        from device.hal.sim.modem import Modem
+
+        port = Modem(at_modem.spec)
+        port.modem = at_modem
+        return port
+
     def battery(self):
-        return parts.Battery()
+        return parts.Battery(80)
 
     def button(self):
         return parts.Button()
@@ -56,6 +63,12 @@ class SimHal:
 
     def system(self):
         return parts.System("sim-0001", "power_on")
+
+    def sleep(self, button):
+        """Nobody calls: the loop's console is what would, and it is checked in test_control."""
+        from device.hal.sim.sleep import Sleep
+
+        return Sleep(lambda: None, lambda name, **values: None)
 
 
 class Esp32Hal:
@@ -116,6 +129,13 @@ class Esp32Hal:
         self._chip.networks = networks
         return Wifi()
 
+    def modem(self, at_modem):
+        from device.hal.esp32.modem import Modem
+
+        self._chip.modem = at_modem
+        pins = {"modem_uart": 1, "modem_tx_pin": 17, "modem_rx_pin": 18, "modem_key_pin": 16}
+        return Modem(dict(self._table, modem_supply_pin=15, **pins))
+
     def battery(self):
         from device.hal.esp32.battery import Battery
 
@@ -152,6 +172,11 @@ class Esp32Hal:
         from device.hal.esp32.system import System
 
         return System()
+
+    def sleep(self, button):
+        from device.hal.esp32.sleep import Sleep
+
+        return Sleep(button, None, None)
 
 
 HALS = {"sim": SimHal, "esp32": Esp32Hal}

@@ -157,6 +157,22 @@ async def the_radio_goes_off(net, bench):
         connection.close()
 
 
+async def who_waits_for_an_answer_is_told_that_the_radio_went_off(net, bench):
+    connection = await net.open(*_address(bench, "good"), True)
+    await _talk(connection, b"hello\n")
+    asyncio.create_task(_drop_soon(net))  # noqa: RUF006  it ends before we do
+    try:
+        assert await wait_for_ms(connection.readinto(memoryview(bytearray(9))), 5_000) == 0
+    except Transient as e:
+        assert e.code == "connection_lost", e
+    connection.close()
+
+
+async def _drop_soon(net):
+    await sleep_ms(50)
+    net.drop_all()
+
+
 async def plain_only_where_it_is_asked_for(net, bench):
     connection = await net.open(*_address(bench, "echo"), False)
     assert await _talk(connection, b"hello\n") == b"hello\n"
@@ -198,6 +214,7 @@ NET = (
     a_closed_connection_is_lost,
     a_closed_connection_has_an_end_to_read,
     the_radio_goes_off,
+    who_waits_for_an_answer_is_told_that_the_radio_went_off,
     plain_only_where_it_is_asked_for,
     one_question_one_answer,
     many_in_a_row_leave_nothing_open,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import stat
+import time
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 
 from device.hal.commands import parse_command
 from device.hal.lights import CODES
+from device.hal.sim import parts
+from device.hal.sim.at_modem import AtModem
 from device.hal.sim.control import Console
+from device.hal.sim.sleep import Sleep
 from device.link.clock import Clock
 from device.log import Log
 
@@ -54,6 +58,68 @@ def test_wifi_says_why_not(hal, ssid, password, status):
     assert wifi.status() == status
     wifi.connect("home", "right")
     assert wifi.status() == "up", "and may be asked again"
+
+
+def test_wifi_has_an_address_while_it_is_up(hal):
+    wifi = hal.wifi({"home": "right"})
+    assert wifi.address() is None
+    wifi.connect("home", "right")
+    while wifi.status() == "joining":
+        pass
+    assert wifi.address().count(".") == 3
+    wifi.disconnect()
+    assert wifi.address() is None
+
+
+def said_by(modem, command, limit_s=2.0):
+    """What a modem port gives back for a command, until it is silent."""
+    modem.write(command)
+    buf, text, end = bytearray(16), b"", time.monotonic() + limit_s
+    while time.monotonic() < end and not text.endswith((b"OK\r\n", b"CONNECT\r\n")):
+        text += bytes(buf[: modem.readinto(buf)])
+    return text
+
+
+def until(modem, status, limit_s=3.0):
+    end = time.monotonic() + limit_s
+    while modem.data_status() != status and time.monotonic() < end:
+        time.sleep(0.01)
+    assert modem.data_status() == status
+
+
+def test_a_modem_speaks_then_carries_data_then_speaks_again(hal):
+    modem = hal.modem(AtModem({"family": "simcom"}))
+    assert modem.data_status() == "idle" and modem.address() is None and not modem.is_up()
+    modem.open(115_200)
+    assert modem.readinto(bytearray(8)) == 0, "never waits"
+    for _ in range(2):
+        assert b"\r\nOK\r\n" in said_by(modem, b"AT\r")
+        assert said_by(modem, b"ATD*99#\r").endswith(b"CONNECT\r\n")
+        modem.start_data("none", "", "")
+        until(modem, "up")
+        assert modem.is_up() and modem.address().count(".") == 3
+        modem.stop_data()
+        until(modem, "idle")
+        assert modem.address() is None and not modem.is_up()
+        modem.open(115_200)
+    modem.stop_data()
+    modem.close()
+
+
+def test_a_modem_at_another_speed_gives_rubbish_not_answers(hal):
+    modem = hal.modem(AtModem({"family": "quectel"}))
+    modem.open(460_800)
+    assert b"OK" not in said_by(modem, b"AT\r", 0.1)
+    modem.open(115_200)
+    assert b"OK" in said_by(modem, b"AT\r")
+
+
+def test_the_lines_of_a_modem_that_a_board_has(hal):
+    modem = hal.modem(AtModem({"family": "quectel"}))
+    assert modem.baud > 100_000 and 0 < modem.key_on_ms < modem.key_off_ms
+    assert modem.supply(False) and modem.supply(True)
+    modem.key(True)
+    modem.key(False)
 
 
 def test_secrets_last(hal, tmp_path):
@@ -116,6 +182,7 @@ def test_battery(hal):
     battery = hal.battery()
     assert battery.percent() is None or 0 <= battery.percent() <= 100
     assert battery.is_charging() in (True, False)
+    assert battery.voltage_mv() is None or 2000 < battery.voltage_mv() < 5000
 
 
 def test_button_each_press_once_and_one_is_remembered(hal):
@@ -154,8 +221,22 @@ def test_watchdog_and_system(hal):
     assert events == [("watchdog", {"limit_ms": 60_000}), ("fed", {})]
     system = hal.system()
     assert system.device_id and system.firmware_version and system.reset_cause() == "power_on"
+    assert system.reset_reason() == ""
     with pytest.raises(SystemExit):
         system.reset()
+
+
+def test_a_sleep_ends_by_time_and_the_ticks_have_gone_on(hal):
+    sleep = hal.sleep(hal.button())
+    assert "time" in sleep.wakes_by and "button" in sleep.wakes_by
+    assert 0 <= sleep.drift_ppm < 50_000
+    assert sleep.light(60) == "time"
+    assert sleep.wake_cause() in ("time", "other")
+
+
+def test_deep_sleep_does_not_return(hal):
+    with pytest.raises(SystemExit):
+        hal.sleep(hal.button()).deep(1000)
 
 
 @pytest.mark.parametrize(
@@ -246,3 +327,39 @@ def test_a_console_without_a_line_waits_and_drops_what_it_has_to_say():
             await asyncio.wait_for(console.next_command(), 0.01)
 
     asyncio.run(main())
+
+
+def test_the_virtual_board_keeps_a_reason_over_its_own_reset_and_no_other(tmp_path):
+    memory = str(tmp_path / "rtc_memory")
+    for cause, told in (("reset", "planned x"), ("watchdog", "")):
+        with pytest.raises(SystemExit):
+            parts.System("sim-0001", "power_on", memory).reset("planned x")
+        assert parts.System("sim-0001", cause, memory).reset_reason() == told
+        assert parts.System("sim-0001", cause, memory).reset_reason() == "", "told once"
+
+
+def test_a_console_with_input_ends_the_sleep_of_a_virtual_board():
+    async def body(console):
+        command = await console.next_command()
+        sleep = Sleep(console.line, console.event)
+        quiet = sleep.light(30)
+        console.reply(command, {})
+        await asyncio.sleep(0.05)  # the other end writes again
+        return quiet, sleep.light(5000)
+
+    async def talk(reader, writer):
+        writer.write(b'{"do":"status","id":1}\n')
+        await reader.readline()
+        await reader.readline()
+        writer.write(b'{"do":"press"}\n')
+
+    async def main():
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        console = Console(server.sockets[0].getsockname())
+        try:
+            return await asyncio.wait_for(body(console), 5)
+        finally:
+            server.close()
+            console._socket.close()
+
+    assert asyncio.run(main()) == ("time", "other")

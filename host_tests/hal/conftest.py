@@ -15,9 +15,9 @@ def chip(monkeypatch):
     """A chip that was just powered up; time in hal/esp32/ is its time."""
     saved = {name: sys.modules.get(name) for name in FIRMWARE}
     found = fakes.power_up()
-    from device.hal.esp32 import button, microphone, system, wifi
+    from device.hal.esp32 import button, microphone, sleep, system, wifi
 
-    for module in (button, microphone, wifi):
+    for module in (button, microphone, sleep, wifi):
         monkeypatch.setattr(module, "ticks_ms", lambda: found.now_ms)
     monkeypatch.setattr(system, "time", clock)
     yield found

@@ -130,7 +130,7 @@ def test_a_board_is_built_from_its_table(chip, name, tmp_path, monkeypatch):
 def put_together(chip, table, monkeypatch):
     chip.microvolts[table["battery_pin"]] = 2_000_000
     chip.card = {}
-    from device.hal.esp32 import console
+    from device.hal import console
 
     quiet = types.SimpleNamespace(register=lambda stream, flags: None)
     monkeypatch.setattr(console, "select", types.SimpleNamespace(poll=lambda: quiet, POLLIN=1))

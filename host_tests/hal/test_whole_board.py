@@ -21,8 +21,9 @@ def sample(frame):
 
 @pytest.fixture
 def board(chip, tmp_path, monkeypatch):
+    from device.hal import console
     from device.hal.esp32 import board as module
-    from device.hal.esp32 import console, storage
+    from device.hal.esp32 import storage
 
     volume = tmp_path / "volume"
     volume.mkdir()
@@ -95,17 +96,17 @@ def test_faults_of_board_json_stand_in_log_and_status(chip, board, capsys):
     assert "led_pin: GPIO 35 is not free" in capsys.readouterr().out
 
 
-def test_boot_counts_and_main_builds_this_board():
+def test_boot_and_start_name_this_board():
     """What runs first on a board names this HAL, and nothing of it that is not there."""
     root = pathlib.Path(__file__).parents[2]
     from device.hal.esp32 import board as module
 
-    for name, word in (("boot.py", "open_secrets"), ("main.py", "build")):
+    for name, word in (("boot.py", "open_secrets"), ("device/start.py", "build")):
         assert "from device.hal.esp32.board import " + word in (root / name).read_text()
         assert callable(getattr(module, word))
 
 
-def test_a_board_without_its_medium_says_why_and_looks_again(chip, monkeypatch, capsys):
+def test_a_board_without_its_medium_says_why_and_looks_again(chip, tmp_path, monkeypatch, capsys):
     import main as program
     from device.errors import NeedsOperator
     from device.hal.esp32 import board as module
@@ -114,6 +115,7 @@ def test_a_board_without_its_medium_says_why_and_looks_again(chip, monkeypatch, 
         raise NeedsOperator("storage_failed", "card: is it in, and FAT32?")
 
     waits = []
+    monkeypatch.chdir(tmp_path)  # where the starts are counted
     monkeypatch.setattr(module, "build", no_card)
     monkeypatch.setattr(program.sys, "platform", "esp32")
     monkeypatch.setattr(program.time, "sleep", waits.append)
@@ -121,3 +123,5 @@ def test_a_board_without_its_medium_says_why_and_looks_again(chip, monkeypatch, 
         program.main()
     assert str(ending.value) == "esp_restart" and waits == [program.BUILD_AGAIN_S]
     assert "is it in, and FAT32?" in capsys.readouterr().out
+    # It looks again under a watchdog, and that is no crash.
+    assert chip.watchdog == [120_000] and chip.rtc_memory == b"botaplanned"

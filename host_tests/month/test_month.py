@@ -27,6 +27,20 @@ def test_no_promise_is_broken():
     assert f"{SEEDS} seeds, 0 with a violation" in done.stdout
 
 
+def test_no_promise_is_broken_where_clips_go_in_chunks():
+    """Also while they are recorded, and among the same weather."""
+    done = month("--seed", 1, "--count", 15, "--chunks")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "15 seeds, 0 with a violation" in done.stdout
+
+
+def test_a_board_that_sleeps_between_takes_breaks_none_either():
+    """Its ticks are 0.5 % ahead after a sleep: a wait that the cloud asked for is no shorter."""
+    done = month("--seed", 1, "--count", 6, "--sleeps-ppm", 5000)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "6 seeds, 0 with a violation" in done.stdout
+
+
 def test_the_same_seed_is_the_same_history(tmp_path):
     journals = []
     for turn in (1, 2):

@@ -2,7 +2,8 @@
 
     python -m host_tests.power [--media lfs fat] [--pairs]
 
-Every operation torn and not, every event of the network, every operation failing once; with
+Every operation torn and not, every event of the network, every operation failing once; operations
+and events again for clips that go in chunks while they are recorded; with
 --pairs also every pair of cuts (the second one in the boot after the first): about 15 minutes for
 littlefs and some two and a half hours for FAT. Exits with 1 if a promise was broken.
 """
@@ -26,7 +27,7 @@ def count(medium: str, kind: str, *numbers: int) -> dict:
             words = [medium, kind, run["cut"], run["cut"], run["second"], run["second"]]
             print("FAULT", fault, "replay: flash_cuts.py CODE", *words, "-v", file=sys.stderr)
     print(
-        f"{medium} {kind:<6}{' pairs' if len(numbers) == 4 else '':<7}"
+        f"{medium} {kind:<10}{' pairs' if len(numbers) == 4 else '':<7}"
         f"{total['runs']:>7} runs {total['cuts']:>7} cuts {total['faults']:>4} faults, "
         f"at most {total['missing'] / cuts.RATE_HZ:.2f} s missing",
         flush=True,
@@ -46,6 +47,9 @@ def main(argv=None) -> int:
         for kind in ("clean", "torn", "fails"):
             rows.append(count(medium, kind, 1, operations))
         rows.append(count(medium, "net", 1, events))
+        (live,) = cuts.runs(medium, "live-clean", 0, 0)
+        rows.append(count(medium, "live-torn", 1, live["operations"]))
+        rows.append(count(medium, "live-net", 1, live["events"]))
         if options.pairs:
             # No boot after a cut has more operations than the run that nobody cuts.
             for kind in ("clean", "torn"):

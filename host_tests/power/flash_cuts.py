@@ -10,6 +10,8 @@ deliver and free them with the real recorder, store, recovery and lane; at that 
     net           the power goes at that event of the network: each call to the cloud has four,
                   before it is sent, when it is sent, after the commit, after the answer
 
+with "live-" before it: the clips go in chunks while they are recorded.
+
 Then boots again and goes on to the end. SECOND_FIRST to SECOND_LAST: the medium also dies at each
 of these operations after the first boot, so that recovery is cut itself. Prints one JSON line a
 run, the faults of the volume's structure after each cut among them.
@@ -17,6 +19,7 @@ run, the faults of the volume's structure after each cut among them.
 
 import asyncio
 import gc
+import hashlib
 import json
 import os
 import sys
@@ -26,12 +29,13 @@ sys.path.insert(0, sys.argv[1])
 from ram_flash import Card, Flash, Secrets, Storage
 
 from device import codec
-from device.api import dialect
+from device.api import chunks, dialect
 from device.capture.level import Meter
 from device.capture.pace import Pace
 from device.capture.recorder import Recorder
 from device.capture.ring import BlockRing
 from device.capture.take import Take
+from device.compat import hex_digest
 from device.errors import DeviceError
 from device.link.clock import Clock
 from device.log import Log
@@ -42,6 +46,8 @@ from device.store.medium import Quota
 from device.store.recovery import Recovery
 from device.store.slots import Slots, parse
 from device.store.store import ClipStore
+from device.transfer.choice import Strategies
+from device.transfer.chunked import Chunked
 from device.transfer.lane import Lane
 from device.transfer.whole_file import WholeFile
 
@@ -49,8 +55,10 @@ RATE_HZ = 8000
 CLIP_SAMPLES = RATE_HZ * 2
 TOTAL_SAMPLES = RATE_HZ * 3 + 1234  # one clip that is cut, one that ends with the take
 BLOCK_FRAMES = 512
+CHUNK_BYTES = 12_000  # three for the first clip, and a cut in the middle of blocks and frames
 STEPS = 4000  # turns of the loop after which a run is stuck
 KICK = 50  # turns after which a lane that waits is told to look again, as a person would
+LIVE = False
 REST = 40  # turns without anything to do after which it is done
 
 
@@ -66,6 +74,10 @@ class Server:
         self.proved = {}
         self.faults = []
         self.events = 0
+        self.stored = {}  # recording -> {chunk: bytes}
+        self.twice = 0  # chunks that were stored more than once
+        self.live = 0  # chunks that were stored while a clip was open
+        self.is_open = None
         self._dies_at = dies_at
         self._pull = pull
 
@@ -93,7 +105,7 @@ class Server:
         def commit():
             if self.by_key.setdefault(key, body) != body:
                 self.faults.append("another body for " + key)
-            return "rec_" + key.rsplit("-", 1)[1]
+            return "rec_" + "".join(key.split("-")[3:])  # the number, and s or w
 
         return await self._call(commit)
 
@@ -113,10 +125,38 @@ class Server:
                 raise OSError(5)
             offset += n
 
+        rid, _, number = url.partition("/")
+
         def commit():
-            self.objects[url] = data
+            if not number:
+                self.objects[rid] = data
+                return
+            found = self.stored.setdefault(rid, {})
+            self.twice += number in found
+            self.live += self.is_open()
+            found[number] = data
 
         await self._call(commit)
+
+    async def chunk_url(self, rid, number, content_type, size_bytes):
+        return await self._call(lambda: ("%s/%d" % (rid, number), [], None))
+
+    async def finalize(self, rid, total_chunks, duration_ms, md5_hex):
+        def commit():
+            found = self.stored[rid]
+            numbers = ["%d" % (number + 1) for number in range(total_chunks)]
+            if sorted(found) != sorted(numbers):
+                self.faults.append("%s: finalize of other chunks" % rid)
+                return chunks.FAILED
+            data = b"".join([bytes(found[number]) for number in numbers])
+            if hex_digest(hashlib.md5(data).digest()) != md5_hex:
+                self.faults.append("%s: its chunks are not the file" % rid)
+                return chunks.FAILED
+            self.objects[rid] = data
+            self.proved[rid] = md5_hex
+            return chunks.ACCEPTED
+
+        return await self._call(commit)
 
     async def complete(self, rid, sha256_hex):
         def commit():
@@ -137,7 +177,8 @@ class Link:
     def exchange_succeeded(self):
         pass
 
-    exchange_failed = exchange_succeeded
+    def exchange_failed(self, code):
+        pass
 
 
 class Microphone:
@@ -199,7 +240,12 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
     waits.attach(Slots("lane1", "/cut/state/lane"))
     recovery = Recovery(store, work, log, lambda: lane.notify())
     backlog = Backlog(store, lambda: 1, recovery.pend)
-    strategy = WholeFile(store, server, clock, "dev", "store", log)
+    makers = (store, server, clock, "dev", "store")
+    strategy = WholeFile(*makers, log)
+    if LIVE:
+        chunked = Chunked(*makers, CHUNK_BYTES, strategy.note_put, log)
+        strategy = Strategies(store, strategy, chunked, "chunks", True, lambda: 1, log)
+        store.follow = (lambda: lane.notify(), CHUNK_BYTES)
     lane = Lane(store, backlog, waits, strategy, server, Link(), clock, 0, log)
     rate_hz = microphone.rate_hz
     settings = {"rate_hz": rate_hz, "clip_samples": CLIP_SAMPLES, "boot": boot, "snr_db": 0}
@@ -219,6 +265,7 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
         {"mode": "button", "skip_samples": 0},
         log,
     )
+    server.is_open = recorder.is_recording
     tasks = [asyncio.create_task(t.run(lambda within: None)) for t in (recorder, recovery, lane)]
     recorder.want(microphone.position < TOTAL_SAMPLES)
     rested = 0
@@ -243,6 +290,9 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
         for task in tasks:
             task.cancel()
         await asyncio.sleep_ms(0)
+        if store.opened:
+            # Closed on the dead flash, not by a collection in the next life.
+            store.opened[1].abandon()
 
 
 def power_cycle(flash, rest, faults):
@@ -286,10 +336,14 @@ def leftovers(path, kept):
     return [name for name in found if int(name[:8], 16) not in kept]
 
 
+def number_of(rid):
+    return int(rid[4:].rstrip("sw"))
+
+
 def judge(server, microphone, kept):
     """Missing samples; faults are put into server.faults."""
     position = missing = 0
-    for rid in sorted(server.proved, key=lambda rid: int(rid[4:])):
+    for rid in sorted(server.proved, key=number_of):
         data = server.objects[rid]
         samples = (len(data) - 44) // 2
         first = data[44] | data[45] << 8
@@ -336,13 +390,18 @@ def run(flash, kind, step, second, buffers, work):
     result["faults"] = server.faults + faults
     result["ends"] = ends
     result["recordings"] = len(server.proved)
+    result["twice"], result["live"] = server.twice, server.live
+    result["anew"] = len([key for key in server.by_key if key.endswith("-w")])
     if "-v" in sys.argv:
         result["log"] = lines
     print(json.dumps(result))
 
 
 def main():
+    global LIVE
     medium, kind = sys.argv[2:4]
+    LIVE = kind.startswith("live-")
+    kind = kind.replace("live-", "")
     numbers = [int(word) for word in sys.argv[4:] if word != "-v"]
     first, last = numbers[:2]
     seconds = range(numbers[2], numbers[3] + 1) if len(numbers) == 4 else (0,)

@@ -47,6 +47,20 @@ def test_the_power_goes_at_every_event_of_the_network(whole, medium):
     assert [run["ends"] for run in found] == [["dead", "done"]] * events
 
 
+def test_a_clip_that_goes_while_it_is_recorded_keeps_what_was_sent():
+    """In chunks: recovery never keeps less than storage has, and one chunk goes twice at most."""
+    (whole,) = check("lfs", "live-clean", 0, 0)
+    assert whole["live"] >= 2 and whole["recordings"] == 2 and whole["twice"] == 0
+    found = check("lfs", "live-torn", 1, whole["operations"])
+    start = random.randrange(1, 280)
+    print("start", start)
+    found += check("lfs", "live-net", start % 32 + 1, start % 32 + 32)
+    found += check("fat", "live-torn", start, start + 9)
+    assert all(run["twice"] <= 1 for run in found)
+    assert all(run["anew"] == 0 for run in found), "a whole file: what was sent was not kept"
+    assert sum(run["live"] for run in found) > len(found)
+
+
 @pytest.mark.parametrize("medium", cuts.MEDIA)
 def test_a_single_operation_that_fails_costs_a_second_at_most(whole, medium):
     operations = whole[medium]["operations"]

@@ -1,12 +1,16 @@
 """A whole bench for a test: the simulated cloud and a virtual recorder, both real."""
 
 import contextlib
+import functools
 import pathlib
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
+from host_tests.conftest import ROOT
 from tools.cloud import Cloud
 from tools.sim import proof
 from tools.sim.audio import SAMPLE, read_samples
@@ -28,10 +32,19 @@ class Bench:
         self.board = VirtualBoard(folder / "board", engine)
 
     def equip(
-        self, *, speed: int = 0, recording: dict | None = None, driver_ms: int = 500, **config
+        self,
+        *,
+        speed: int = 0,
+        recording: dict | None = None,
+        driver_ms: int = 500,
+        modem: dict | None = None,
+        hosts: dict[str, str] | None = None,
+        battery_pct: int | None = None,
+        **config,
     ):
-        """recording: settings of that section beside the bench's own; config: whole sections of
-        config.json that replace the bench's.
+        """recording: settings of that section beside the bench's own; modem: see
+        device/hal/sim/modem.py; hosts: what names mean over Wi-Fi, if not the cloud's; config:
+        whole sections of config.json that replace the bench's.
         """
         cloud = self.cloud
         settings = {
@@ -46,7 +59,10 @@ class Bench:
             rate_hz=RATE_HZ,
             speed=speed,
             driver_ms=driver_ms,
-            hosts=cloud.hosts,
+            modem=modem,
+            hosts=hosts or cloud.hosts,
+            cellular_hosts=cloud.hosts,
+            battery_pct=battery_pct,
             root_der=cloud.ca_der,
             config=settings | config,
             token=self.token,
@@ -106,6 +122,17 @@ def speech(seconds: float) -> np.ndarray:
     sample = read_samples(SAMPLE, RATE_HZ)
     count = int(seconds * RATE_HZ)
     return np.resize(sample, count)
+
+
+@pytest.fixture
+def simulate(tmp_path):
+    """Run the simulator in a folder of this test, beside whatever else runs in this checkout."""
+    return functools.partial(_simulate, "--folder", str(tmp_path / "simulate"))
+
+
+def _simulate(*arguments: str, cwd=ROOT, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "tools.simulate", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=110, **options)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Every bad input has its sentence, a non-zero exit, and nothing left running."""
 
+import functools
 import os
 import signal
 import socket
@@ -15,7 +16,13 @@ from host_tests.conftest import ROOT
 from tools import bootstrap
 
 
-def simulate(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+@pytest.fixture
+def simulate(tmp_path):
+    """Run the simulator in a folder of this test, beside whatever else runs in this checkout."""
+    return functools.partial(_simulate, "--folder", str(tmp_path / "simulate"))
+
+
+def _simulate(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "tools.simulate", *arguments],
         cwd=ROOT,
@@ -35,30 +42,30 @@ def sentence(result: subprocess.CompletedProcess) -> str:
     return lines[0]
 
 
-def test_a_file_that_is_not_there():
+def test_a_file_that_is_not_there(simulate):
     words = sentence(simulate("--audio", "nowhere/my.wav"))
     assert "no file nowhere/my.wav" in words and "AUDIO=" in words
 
 
-def test_a_file_that_is_no_audio(tmp_path):
+def test_a_file_that_is_no_audio(tmp_path, simulate):
     path = tmp_path / "notes.wav"
     path.write_text("these are not samples")
     assert "cannot be read as audio" in sentence(simulate("--audio", str(path)))
 
 
-def test_a_wav_that_is_not_pcm(tmp_path):
+def test_a_wav_that_is_not_pcm(tmp_path, simulate):
     path = tmp_path / "float.wav"
     soundfile.write(path, np.zeros(16000), 16000, subtype="FLOAT")
     assert "not PCM" in sentence(simulate("--audio", str(path)))
 
 
-def test_a_wav_that_is_too_short(tmp_path):
+def test_a_wav_that_is_too_short(tmp_path, simulate):
     path = tmp_path / "short.wav"
     soundfile.write(path, np.zeros(100), 16000, subtype="PCM_16")
     assert "shorter than one second" in sentence(simulate("--audio", str(path)))
 
 
-def test_a_wav_of_another_rate_and_shape_is_resampled(tmp_path):
+def test_a_wav_of_another_rate_and_shape_is_resampled(tmp_path, simulate):
     path = tmp_path / "stereo.wav"
     tone = np.sin(np.arange(44100 * 3) / 20)[:, None] * np.array([[0.5, 0.1]])
     soundfile.write(path, tone, 44100, subtype="PCM_24")
@@ -68,14 +75,14 @@ def test_a_wav_of_another_rate_and_shape_is_resampled(tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--api-port", "--storage-port"])
-def test_a_port_that_is_taken(option):
+def test_a_port_that_is_taken(option, simulate):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         words = sentence(simulate(option, port))
     assert port in words
 
 
-def test_no_unix_port_but_asked_for():
+def test_no_unix_port_but_asked_for(simulate):
     words = sentence(simulate("--engine", "micropython", MICROPYTHON="/nowhere/micropython"))
     assert "/nowhere/micropython" in words
 
@@ -107,10 +114,10 @@ def test_an_old_python(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_leaves_nothing_running(number):
+def test_a_stopped_run_leaves_nothing_running(number, tmp_path):
     """Neither the board nor the object store outlives the simulator."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tools.simulate", "--speed", "1"],
+        [sys.executable, "-m", "tools.simulate", "--speed", "1", "--folder", str(tmp_path / "it")],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -129,11 +136,18 @@ def test_a_stopped_run_leaves_nothing_running(number):
     assert [pid for pid in children if is_alive(pid)] == []
 
 
-def test_two_runs_in_one_checkout():
+def test_two_runs_in_one_folder(simulate, tmp_path):
     from tools import simulate as simulator
 
-    with simulator.only_one_at_a_time():
+    with simulator.only_one_at_a_time(tmp_path / "simulate"):
         assert "Another simulation runs" in sentence(simulate("--engine", "cpython"))
+
+
+def test_a_folder_of_somebody_elses(simulate, tmp_path):
+    (tmp_path / "simulate").mkdir()
+    (tmp_path / "simulate" / "thesis.txt").write_text("years of work")
+    assert "no simulation made" in sentence(simulate("--engine", "cpython"))
+    assert (tmp_path / "simulate" / "thesis.txt").exists()
 
 
 def descendants(pid: int) -> list[int]:

@@ -3,7 +3,9 @@
 import contextlib
 
 import pytest
+from field_bench import recordings
 
+from tools.cloud import Cloud
 from tools.recorder.port import Board
 from tools.sim.board import find_micropython
 from tools.sim.build import ROOT, build
@@ -38,3 +40,20 @@ def serial_board(tmp_path, application):
 def port():
     """The board port of a virtual board."""
     return lambda board: Board(board.device)
+
+
+@pytest.fixture(scope="session")
+def running_cloud(tmp_path_factory):
+    """Its start is dear: one for all files."""
+    with Cloud.start(tmp_path_factory.mktemp("cloud"), rate_limits=False) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(running_cloud):
+    """The simulated cloud, without recordings and faults of other tests."""
+    yield running_cloud
+    running_cloud.reset()
+    with running_cloud.operator() as operator:
+        for recording in recordings(running_cloud):
+            operator.delete("/recordings/" + recording["id"])

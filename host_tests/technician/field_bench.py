@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import time
 
 from tools.cloud.client import loopback_client
 from tools.recorder import delivery
@@ -9,6 +10,7 @@ from tools.recorder.cli import main
 from tools.recorder.port import Board
 
 STORE_ID = "0a0b0c0d"
+RATE_HZ = 8000  # every byte goes over the cable: the lowest rate does
 
 # Writes clips as capture does, with the store's own code. LAST: what the last record gets besides.
 _MAKE = """
@@ -21,17 +23,17 @@ secrets.raise_counter("epoch", 1)
 store = ClipStore(board.storage, secrets)
 store.prepare()
 from device.codec.wav import WavCodec
-codec = WavCodec(16000)
+codec = WavCodec(8000)
 header = memoryview(bytearray(44))
 codec.write_header(header)
 for seconds in %r:
-    clip, writer = store.open(dict(codec="wav", hz=16000, take=0, index=0, first=0, boot=1, up=9,
+    clip, writer = store.open(dict(codec="wav", hz=8000, take=0, index=0, first=0, boot=1, up=9,
                                    epoch=1, start=1772366400000))
     writer.write_header(header)
     for second in range(seconds):
-        block = memoryview(bytes([clip.number, second & 255]) * 16000)
-        writer.write(block, 16000)
-    store.close(clip, writer, samples=seconds * 16000, last=1)
+        block = memoryview(bytes([clip.number, second & 255]) * 8000)
+        writer.write(block, 8000)
+    store.close(clip, writer, samples=seconds * 8000, last=1)
 print("@field " + '{"answer": ' + str(store.highest) + "}")
 """
 
@@ -51,6 +53,14 @@ print('@field {"answer": 1}')
 """
 
 
+def wait_until(is_so, limit_s: float = 20.0):
+    """Return when is_so() is true."""
+    deadline_s = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < deadline_s, "it did not come to pass"
+        time.sleep(0.02)
+
+
 def make_clips(serial, *seconds):
     return Board(serial.device).run(_MAKE % (STORE_ID, list(seconds)), 60, "make")
 
@@ -67,7 +77,7 @@ def clips_on(serial) -> dict[int, dict]:
 
 
 def pcm(number: int, seconds: int) -> bytes:
-    return b"".join(bytes([number, second & 255]) * 16000 for second in range(seconds))
+    return b"".join(bytes([number, second & 255]) * RATE_HZ for second in range(seconds))
 
 
 class Person:

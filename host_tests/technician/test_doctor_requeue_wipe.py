@@ -4,8 +4,10 @@ import json
 import tarfile
 
 import pytest
-from field_bench import Person, change_record, clips_on, make_clips
+from field_bench import Person, change_record, clips_on, make_clips, wait_until
 
+from device.hal.release import BUILD_UNIX_S
+from tools.recorder.diagnosis import when
 from tools.recorder.port import Board
 from tools.sim.serial import SerialBoard
 
@@ -28,7 +30,7 @@ def test_the_doctor_says_what_waits_why_and_what_was_lost(serial_board, person, 
     serial = serial_board("REC-1", files=_CONFIG)
     make_clips(serial, 2, 2, 2, 2)
     change_record(serial, 2, state="parked", why="refused", said="status=422 lookback")
-    change_record(serial, 3, lost=1600, epoch=9)
+    change_record(serial, 3, lost=800, epoch=9)
     change_record(serial, 4, cut=1)
     Board(serial.device).run(_SECRETS, 60, "secrets")
     path = tmp_path / "rec.tar.gz"
@@ -44,9 +46,53 @@ def test_the_doctor_says_what_waits_why_and_what_was_lost(serial_board, person, 
     with tarfile.open(path) as archive:
         names = archive.getnames()
         packed = "".join(archive.extractfile(n).read().decode() for n in names)
-    assert names == ["report.txt", "document.json"] and "refused" in packed
+    assert names == ["report.txt", "document.json", "log.txt"] and "refused" in packed
     for secret in ("dtok_hidden", "long-password", "Café", "Caf\\u00e9"):
         assert secret not in packed + json.dumps(said["state"].get("token")), secret
+
+
+def test_the_doctor_asks_it_while_it_still_runs(serial_board, person, tmp_path):
+    serial = serial_board("REC-6", files={"config.json": b'{"recording": {"mode": "buton"}}'})
+    path = tmp_path / "rec.tar.gz"
+    code, said = person.run("doctor", "--board", serial.device, "--bundle", path)
+    with tarfile.open(path) as archive:
+        assert b"start device=REC-6" in archive.extractfile("log.txt").read()
+    texts = [finding["text"] for finding in said["findings"]]
+    assert code == 0 and said["status"]["device"] == "REC-6"
+    assert any(text.startswith("It ran, for") and "Recording: idle" in text for text in texts)
+    assert any(text.startswith(("Sending: no_token", "Sending: starting")) for text in texts)
+    assert any("ERROR" in text and "buton" in text for text in texts), texts
+    wait_until(lambda: "reset" in serial.resets)
+    Board(serial.device).hold()
+    code, said = person.run("doctor", "--board", serial.device)
+    assert code == 0 and said["status"] is None
+    assert any("ERROR" in finding["text"] for finding in said["findings"]), "also what is on flash"
+
+
+_BOOTS = """
+from device.hal.sim.board import build
+from device.link.clock import BOOTS, Clock
+from device.log import Log
+from device.store.slots import Slots
+from device.store.store import ClipStore
+board = build()
+ClipStore(board.storage, board.secrets).prepare()
+clock = Clock(board.clock, 1, Log(lambda text: None))
+clock.attach(Slots(BOOTS, board.storage.root + "/state/boots"))
+clock.witness(%d + clock.uptime_ms(), 50, "ntp")
+print('@field {"answer": 1}')
+"""
+
+
+def test_the_time_of_a_boot_that_was_learnt_later_is_used(serial_board, person):
+    serial = serial_board("REC-7")
+    make_clips(serial, 2)
+    change_record(serial, 1, cut=1, start=None, up=60_000)
+    booted_unix_s = BUILD_UNIX_S + 86400  # an earlier time would not be believed
+    Board(serial.device).run(_BOOTS % (1000 * booted_unix_s), 60, "boots")
+    _, said = person.run("doctor", "--board", serial.device)
+    texts = " ".join(finding["text"] for finding in said["findings"])
+    assert f"Clip 1 of {when(booted_unix_s + 60)} ended with the power" in texts
 
 
 @pytest.mark.parametrize(
@@ -55,6 +101,7 @@ def test_the_doctor_says_what_waits_why_and_what_was_lost(serial_board, person, 
         ({"state": "parked", "why": "refused"}, [], "closed"),
         ({"state": "parked", "why": "refused", "rid": "rec_1"}, [], "created"),
         ({"state": "parked", "why": "collected", "was": "created", "rid": "rec_1"}, [], "created"),
+        ({"state": "quarantined", "why": "kills_device", "was": "creating"}, [], "creating"),
         ({"state": "parked", "why": "gone_in_cloud", "rid": "rec_1"}, [], "parked"),
         (
             {"state": "parked", "why": "gone_in_cloud", "rid": "rec_1"},
@@ -83,7 +130,7 @@ def test_requeue_brings_each_clip_back_where_it_is_safe(
     if state == "closed" and "--other-epoch" in words:
         assert clip["epoch"] == 1
     if words == ["--rebuild"] and state == "closed":
-        assert clip["cut"] == 1 and clip["samples"] == 32000 and "why" not in clip
+        assert clip["cut"] == 1 and clip["samples"] == 16000 and "why" not in clip
 
 
 def test_another_token_needs_a_word(serial_board, person):

@@ -4,9 +4,9 @@ import os
 import stat
 import subprocess
 import sys
-import time
 
 import pytest
+from field_bench import wait_until
 
 from tools.recorder import port as port_module
 from tools.recorder.errors import BoardFault, Foreign, NoDevice
@@ -26,10 +26,7 @@ def test_releasing_gives_the_board_back_to_its_work(serial_board, port):
     board = serial_board()
     port(board).hold()
     port(board).release()
-    deadline = time.monotonic() + 20
-    while board.register("watchdog") != {"limit_ms": 60_000}:
-        assert time.monotonic() < deadline, board.register("watchdog")
-        time.sleep(0.05)
+    wait_until(lambda: board.register("watchdog") == {"limit_ms": 60_000})
     assert board.resets == ["reset"]
 
 
@@ -85,13 +82,13 @@ def test_a_secret_is_no_argument_of_a_process_and_its_file_is_private(
     serial_board, port, monkeypatch
 ):
     seen = []
-    watched = port_module._watched
+    watched = port_module.watched
 
     def spy(arguments, *rest):
         seen.append((arguments, [stat.S_IMODE(os.stat(a).st_mode) for a in arguments[-1:]]))
         return watched(arguments, *rest)
 
-    monkeypatch.setattr(port_module, "_watched", spy)
+    monkeypatch.setattr(port_module, "watched", spy)
     board = serial_board()
     port(board).call("facts", {"token": Secret("dtok_verysecret")})
     assert [modes for _, modes in seen] == [[0o600]]

@@ -5,9 +5,8 @@ import json
 import pytest
 
 from tools.cloud import Cloud
-from tools.recorder import application, inputs, minting
+from tools.recorder import inputs, minting
 from tools.recorder.errors import ToolError, UsageError
-from tools.recorder.secret import Secret
 
 SSIDS = [
     "Café Zürich",
@@ -76,46 +75,6 @@ def test_a_network_that_no_radio_takes_is_refused_without_its_password(tmp_path,
     with pytest.raises(UsageError) as caught:
         inputs.read_networks(str(tmp_path / "w.json"))
     assert "long enough" not in str(caught.value) and "1234567" not in str(caught.value)
-
-
-def commit(board, port, files, secrets):
-    """What a provisioning does up to its commit point; the board is left before its next boot."""
-    staged = {"/incoming/" + application.digest(data): data for data in files.values()}
-    port.put_all(staged | {"/incoming/apply.py": application.apply_script()})
-    assert port.call("settings", {"stage": secrets}) == {"staged": True}
-    plan = {
-        "files": [[application.digest(data), path] for path, data in files.items()],
-        "remove": ["old.txt"],
-        "secrets": True,
-    }
-    assert board.read_image()["config.json"] == b"{}"  # nothing is live before the commit
-    assert "token" not in board.secrets()
-    port.put("/incoming/commit", json.dumps(plan).encode())
-
-
-def test_what_was_committed_is_live_after_the_cable_was_pulled(serial_board, port):
-    board = serial_board(files={"old.txt": b"old"})
-    config = inputs.make_config("config.example.json", SSIDS, None)
-    secrets = {
-        "values": {"token": Secret("dtok_new")}
-        | {"wifi:" + ssid: Secret("pass wörd " + ssid[:20]) for ssid in SSIDS},
-        "counters": {"epoch": 3},
-    }
-    commit(board, port(board), {"config.json": config, "new/folder/f.bin": b"\0\1"}, secrets)
-    board.pull_cable()
-    before = board.read_image()
-    assert before["config.json"] == b"{}" and "new/folder/f.bin" not in before
-    board.plug_in()
-    assert port(board).call("settings", {"compare": secrets}) == {"differ": []}
-    board.pull_cable()
-    image = board.read_image()
-    assert image["config.json"] == config and image["new/folder/f.bin"] == b"\0\1"
-    assert not [name for name in image if name.startswith("incoming/") or name == "old.txt"]
-    for ssid in SSIDS:
-        assert board.secrets()["wifi:" + ssid] == "pass wörd " + ssid[:20]
-    assert board.secrets()["token"] == "dtok_new"
-    log = (board.folder / "serial.log").read_bytes()
-    assert b"dtok_new" not in log and "pass wörd".encode() not in log
 
 
 def test_minting_registers_binds_and_keeps_what_the_board_has(tmp_path):

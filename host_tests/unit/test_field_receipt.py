@@ -8,7 +8,7 @@ import fakes
 import pytest
 
 from device.codec.wav import WavCodec
-from device.field import receipt, requeue
+from device.field import collect, receipt, requeue
 from device.store.clip import DONE, PARKED
 from device.store.store import ClipStore
 from device.transfer.source import ClipSource
@@ -125,3 +125,40 @@ def test_what_was_stored_is_only_completed_again(board):
     requeue.run(board, args)
     record = load(board, clip.number).record
     assert record["state"] == "created" and record["tries"] == 0
+
+
+def requeued(board, number, **flags):
+    args = {"device": "dev-9", "numbers": None, "other_epoch": True, **flags}
+    assert requeue.run(board, args) == {"moved": 1}
+    return load(board, number).record
+
+
+def test_what_went_as_chunks_is_only_finalized_again(board):
+    clip = add(board)
+    facts = {"via": "chunks", "rid": "rec_1", "parts": 3, "md5": "0f" * 16, "sha": "0" * 64}
+    clip.save(state=PARKED, why="probably_uploaded", late=1, **facts)
+    record = requeued(board, clip.number)
+    assert record["state"] == "completing" and "late" not in record
+    assert {name: record[name] for name in facts} == facts
+    load(board, clip.number).save(state=PARKED, why="probably_uploaded")
+    record = requeued(board, clip.number, again=True)
+    assert (record["state"], record["via"], record["orid"]) == ("closed", "whole", "rec_1")
+    assert not {"rid", "parts", "md5", "sha"} & set(record)
+
+
+def test_chunks_of_a_recording_that_is_gone_are_begun_anew_as_a_whole(board):
+    clip = add(board)
+    clip.progress().write({"c": 1, "b": 65536, "r": "rec_1", "n": 1, "s": 65536})
+    clip.save(state=PARKED, why="gone_in_cloud")
+    record = requeued(board, clip.number, new_recording=True)
+    assert (record["state"], record["via"], record["orid"]) == ("closed", "whole", "rec_1")
+    assert clip.progress().read() is None
+
+
+def test_what_is_all_in_the_cloud_as_chunks_is_not_carried_away(board):
+    clip = add(board)
+    clip.save(state="completing", via="chunks", rid="rec_1", parts=3)
+    args = {"do": "mark", "device": "dev-9", "numbers": None}
+    assert collect.run(board, args) == {"marked": 0}
+    clip.save(via="whole")
+    assert collect.run(board, args) == {"marked": 1}

@@ -36,7 +36,7 @@ class Link:
     def exchange_succeeded(self):
         pass
 
-    def exchange_failed(self):
+    def exchange_failed(self, code):
         pass
 
 
@@ -117,7 +117,7 @@ class Device:
         backlog = Backlog(store, lambda: 0, lambda number: None)
         strategy = WholeFile(store, cloud, clock, "d%d" % number, "s", log)
         parts = (store, backlog, waits, strategy, cloud, Link(), clock, 600, log)
-        self.lane = Lane(*parts, manners=manners)
+        self.lane = Lane(*parts, gates=(manners,))
         self.clips = clips
         self.ended_s = None
 
@@ -168,8 +168,8 @@ def test_one_device_in_a_project_without_limits_never_waits(tmp_path, time):
     log, _ = fakes.make_log()
     manners = Manners(Clock(fakes.ClockPort(), 1, log), random.Random(1).getrandbits)
     for _ in range(100):
-        manners.delivered()
-        assert manners.left_ms() == 0 and manners.pace_ms == 0
+        manners.ended(True)
+        assert manners.refusal() == (None, 0) and manners.pace_ms == 0
 
 
 def test_the_last_request_of_a_minute_ends_the_asking(time):
@@ -177,8 +177,8 @@ def test_the_last_request_of_a_minute_ends_the_asking(time):
     manners = Manners(Clock(fakes.ClockPort(), 1, log), random.Random(1).getrandbits)
     manners.told(30, 0, 40)
     manners.told(100, 70, 40)
-    manners.delivered()
-    assert 40_000 <= manners.left_ms() <= 100_000
+    manners.ended(True)
+    assert manners.refusal()[0] == "taking_turns" and 40_000 <= manners.refusal()[1] <= 100_000
 
 
 def test_the_pace_is_bounded_and_falls_when_there_is_room(time):
@@ -189,7 +189,7 @@ def test_the_pace_is_bounded_and_falls_when_there_is_room(time):
     assert manners.pace_ms == 600_000
     for _ in range(20):
         manners.told(30, 29, 5)
-        manners.delivered()
+        manners.ended(True)
     assert manners.pace_ms == 0
 
 

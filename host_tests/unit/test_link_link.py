@@ -6,7 +6,7 @@ import fakes
 import pytest
 
 from device.errors import Transient
-from device.link.link import Link
+from device.link.link import Link, Way
 
 
 class Wifi:
@@ -37,6 +37,12 @@ class Wifi:
         self.leaves += 1
         self.state = "idle"
 
+    def is_up(self):
+        return self.status() == "up"
+
+    def address(self):
+        return "192.0.2.7" if self.status() == "up" else None
+
     def rssi_dbm(self):
         return -60
 
@@ -50,8 +56,17 @@ class Bench:
         self.wifi = Wifi(time, **wifi)
         self.log, self.lines = fakes.make_log()
         self.changes = []
-        self.link = Link(self.wifi, networks, self.changes.append, self.log)
+        secrets = fakes.Secrets()
+        secrets.values.update({"wifi:" + name: password for name, password in networks})
+        ways = [Way("wifi", name, self.wifi, secrets) for name, _ in networks]
+        self.probes = []  # what each finds; None: the way is proved
+        self.link = Link(
+            ways, self.changes.append, self.log, lambda: True, self._probe, None, None
+        )
         self.check_ins = []
+
+    async def _probe(self, is_doubted):
+        return self.probes.pop(0) if self.probes else None, True
 
     def run(self, seconds, *steps):
         """steps: pairs (at second, function)."""
@@ -79,7 +94,14 @@ def test_it_joins_and_says_so(time):
     assert not b.link.is_up() and b.link.reason == "link_down"
     b.run(10)
     assert b.link.is_up() and b.changes == [True] and len(b.wifi.connects) == 1
-    assert b.link.as_dict() == {"up": True, "joins": 1, "rssi_dbm": -60}
+    assert b.link.as_dict() == {
+        "up": True,
+        "proved": False,
+        "way": "wifi",
+        "joins": 1,
+        "step": "join",
+        "rssi_dbm": -60,
+    }
 
 
 def test_without_networks_it_says_so_and_does_nothing(time):
@@ -114,23 +136,31 @@ def test_networks_take_turns(time):
 
 def test_a_port_that_raises_is_handled(time):
     b = Bench(time)
-    b.wifi.connect_faults = [Transient("connect_failed", "Wifi Internal Error")] * 2
-    b.run(20)
+    b.wifi.connect_faults = [Transient("wifi_error", "Wifi Internal Error")] * 2
+    b.run(60)
     assert b.link.is_up() and len(b.wifi.connects) == 3
 
 
 def test_up_in_name_only_is_left_and_joined_again(time):
     b = Bench(time)
-    dead = b.link.exchange_failed
-    b.run(30, *[(5 + n, dead) for n in range(5)])
+    dead = lambda: b.link.exchange_failed("timeout")  # noqa: E731
+    b.probes = [None, "timeout", "timeout", "timeout"]
+    b.run(120, (20, dead))
     assert b.changes == [True, False, True] and b.wifi.leaves == 1
-    assert any("dead exchanges=5" in line for line in b.lines)
+    assert any("link down way=wifi reason=link_dead" in line for line in b.lines)
+
+
+def test_what_others_could_not_reach_is_asked_for_before_the_way_is_left(time):
+    b = Bench(time)
+    b.run(3600, *[(20 + 30 * n, lambda: b.link.exchange_failed("timeout")) for n in range(100)])
+    assert b.changes == [True], "each probe was answered"
 
 
 def test_an_answer_in_between_proves_the_way(time):
     b = Bench(time)
-    failed, succeeded = b.link.exchange_failed, b.link.exchange_succeeded
-    b.run(60, *[(5 + n, succeeded if n % 5 == 4 else failed) for n in range(40)])
+    b.probes = [None] + ["timeout", "timeout", None] * 30
+    steps = [(20 + n, lambda: b.link.exchange_failed("timeout")) for n in range(0, 3500, 100)]
+    b.run(3600, *steps)
     assert b.changes == [True] and b.wifi.leaves == 0
 
 
@@ -147,7 +177,7 @@ def test_each_loss_begins_with_a_short_wait_again(time):
     b.run(600)
     assert b.link.is_up()
     before = b.time.seconds
-    b.run(10, (1, lambda: setattr(b.wifi, "state", "idle")))
+    b.run(10, (3, lambda: setattr(b.wifi, "state", "idle")))
     assert b.link.is_up() and b.time.seconds - before == pytest.approx(10)
 
 
@@ -161,3 +191,54 @@ def test_it_checks_in_at_all_times(time):
     for ends in ("up", "refused"):
         Bench(time, ends=ends).run(3600)
     Bench(time, networks=[]).run(3600)
+
+
+def test_put_to_rest_it_leaves_says_why_and_comes_back_at_once(time):
+    b = Bench(time)
+    b.run(10, (5, lambda: b.link.hold("battery_low")))
+    assert (b.link.is_up(), b.link.is_resting(), b.link.reason) == (False, True, "battery_low")
+    assert b.wifi.leaves == 1 and b.changes == [True, False]
+    assert 0 < b.link.pause_ms() <= 300_000
+    b.run(7 * 3600)
+    assert len(b.wifi.connects) == 1, "nothing is tried while it rests"
+    b.run(3, (1, lambda: b.link.release()))
+    assert b.link.is_up() and not b.link.is_resting() and b.link.pause_ms() == 0
+
+
+def test_put_to_rest_before_the_first_attempt_it_never_begins(time):
+    b = Bench(time)
+    b.link.hold("brown_out")
+    b.run(60)
+    assert b.wifi.connects == [] and b.link.reason == "brown_out" and b.link.is_resting()
+
+
+def test_put_to_rest_while_it_joins_and_while_it_waits_to_try_again(time):
+    b = Bench(time, join_s=10.0)
+    b.run(8, (5, lambda: b.link.hold("nothing_to_send")))
+    assert b.link.reason == "nothing_to_send" and b.wifi.state == "idle"
+    b = Bench(time, ends="not_found")
+    b.run(200)
+    assert b.link.reason == "wifi_not_found" and b.link.pause_ms() > 0
+    b.run(5, (1, lambda: b.link.hold("nothing_to_send")))
+    assert b.link.reason == "nothing_to_send" and b.link.is_resting()
+
+
+def test_without_networks_a_rest_and_its_end_are_told_too(time):
+    b = Bench(time, networks=[])
+    b.run(5, (1, lambda: b.link.hold("battery_low")))
+    assert b.link.reason == "battery_low"
+    b.run(5, (1, lambda: b.link.release()))
+    assert b.link.reason == "no_wifi_configured"
+
+
+def test_it_rests_only_once_the_radio_is_off(time):
+    """The board may sleep from then on, and a radio does not survive that."""
+    b = Bench(time, join_s=10.0)
+    states = []
+
+    def hold():
+        b.link.hold("battery_low")
+        states.append((b.link.is_resting(), b.wifi.state))
+
+    b.run(8, (5, hold), (6, lambda: states.append((b.link.is_resting(), b.wifi.state))))
+    assert states == [(False, "joining"), (True, "idle")]

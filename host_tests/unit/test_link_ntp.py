@@ -124,9 +124,13 @@ def test_ask(time, server, wanted):
 class Link:
     def __init__(self, up=True):
         self.up = up
+        self.times = 0
 
     def is_up(self):
         return self.up
+
+    def time_came(self):
+        self.times += 1
 
 
 def keep(time, net, link, seconds, notify_at=None):

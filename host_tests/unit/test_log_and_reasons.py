@@ -22,8 +22,8 @@ from device.reasons import Reason, ends_when, is_reason
 from device.supervisor import indicator
 
 DEVICE = pathlib.Path(__file__).parents[2] / "device"
-LANE, CLIP, RECORDER = (
-    fakes.codes(table) for table in (reasons.LANE, reasons.CLIP, reasons.RECORDER)
+LANE, CLIP, RECORDER, UPDATE = (
+    fakes.codes(table) for table in (reasons.LANE, reasons.CLIP, reasons.RECORDER, reasons.UPDATE)
 )
 KINDS = ("Transient", "UrlRefused", "SetUpFault", "Permanent", "NeedsOperator", "Fatal")
 
@@ -112,11 +112,11 @@ def test_a_code_of_no_table_is_refused_and_the_old_one_stands():
 
 
 def test_every_code_is_a_short_word_and_says_what_would_end_it():
-    for table in (LANE, CLIP, RECORDER):
+    for table in (LANE, CLIP, RECORDER, UPDATE):
         for code, words in table.items():
             assert code.replace("_", "").isalpha() and code.islower() and len(code) <= 24
             assert 10 < len(words) < 80
-    for name in ("LANE", "CLIP", "RECORDER"):
+    for name in ("LANE", "CLIP", "RECORDER", "UPDATE"):
         table = getattr(reasons, name)
         lines = getattr(reason_words, name).strip().split("\n")
         assert [line.split(": ")[0] for line in lines] == table.split(), "the same in both files"
@@ -149,13 +149,15 @@ def constants(node):
 
 def test_every_code_that_is_raised_is_in_a_table():
     found = {}
-    for place, name, node in calls(KINDS + ("DeviceError",)):
+    for place, name, node in calls(KINDS + ("BundleRefused", "DeviceError")):
         for code in constants(node.args[0]):
             found.setdefault((name, code), place)
     assert len(found) > 20
     for (name, code), place in found.items():
         if name == "Permanent":
             assert code in CLIP, place
+        elif name == "BundleRefused":
+            assert code in UPDATE, place
         elif name in ("Transient", "UrlRefused", "SetUpFault", "NeedsOperator"):
             assert code in LANE, place
         elif not place.startswith("field/"):  # a session's answers are for the laptop, not waits
@@ -164,11 +166,15 @@ def test_every_code_that_is_raised_is_in_a_table():
 
 def test_codes_that_come_from_tables_of_the_code_are_in_a_table():
     from device.hal.sockets import _CERTIFICATE_TEXTS
-    from device.link.link import _REASONS
-    from device.transfer.lane import _LINK_CODES, _PARKED_REASONS
+    from device.link.rules import CURABLE, IN_THE_WAY, UNSURE
+    from device.link.wifi import REASONS
+    from device.supervisor import heartbeat
+    from device.transfer.lane import _INTERCEPTED, _LINK_CODES, _PARKED_REASONS
 
-    assert {code for _, code in _CERTIFICATE_TEXTS} | set(_REASONS.values()) <= set(LANE)
-    assert set(_LINK_CODES) <= set(LANE) and set(_PARKED_REASONS) <= set(CLIP)
+    assert {code for _, code in _CERTIFICATE_TEXTS} | set(REASONS.values()) <= set(LANE)
+    assert {*_LINK_CODES, *_INTERCEPTED, *CURABLE.split(), *IN_THE_WAY, *UNSURE} <= set(LANE)
+    assert set(_PARKED_REASONS) <= set(CLIP)
+    assert heartbeat._LINK_CODES == _LINK_CODES
 
 
 def test_every_constant_that_is_shown_is_in_a_table():
@@ -198,6 +204,12 @@ def test_a_lane_that_hears_any_lane_code_can_show_it():
 NEEDS_SOMEBODY = {
     "wifi_refused",
     "no_wifi_configured",
+    "sim_absent",
+    "sim_blocked",
+    "sim_pin_needed",
+    "sim_pin_wrong",
+    "cellular_denied",
+    "apn_refused",
     "no_token",
     "auth_refused",
     "tls_untrusted",
@@ -212,6 +224,7 @@ def test_the_light_tells_waiting_from_what_needs_somebody():
     classes = indicator._LINK + indicator._CLOUD + indicator._MOMENT
     assert len(set(classes)) == len(classes)
     rest = set(LANE) - set(classes) - {"nothing_to_send", "sending", "starting"}
+    rest.remove("battery_low")  # it has a light of its own
     assert rest == NEEDS_SOMEBODY
     assert {indicator.waiting_code(code) for code in LANE} <= set(CODES)
 
@@ -220,7 +233,7 @@ def test_the_page_about_the_light_shows_every_code_as_it_is():
     text = (DEVICE.parent / "docs" / "indicator.md").read_text()
     rows = [line.split("|")[1:5] for line in text.splitlines() if line.startswith("| `")]
     names = {0x00FF00: "green", 0x00FFFF: "cyan", 0xFF0000: "red", 0x0000FF: "blue"}
-    names |= {0xFFFF00: "yellow", 0xFF00FF: "magenta", 0xFFFFFF: "white"}
+    names |= {0xFF8000: "orange", 0xFFFF00: "yellow", 0xFF00FF: "magenta", 0xFFFFFF: "white"}
     assert [row[0].strip(" `") for row in rows] == list(CODES)
     looks = set()
     for code, colour, look, words in rows:

@@ -19,10 +19,7 @@ WIRE_BYTES = wire_bytes(CLIP_BYTES + 6144, 2)
 class Link(test_transfer_lane.Link):
     def __init__(self):
         super().__init__()
-        self.now = "cellular"
-
-    def way(self):
-        return self.now if self.up else None
+        self.kind = "4g"
 
 
 class Http:
@@ -56,10 +53,10 @@ class Bench(test_transfer_lane.Bench):
         budget = Budget(self.caps, Slots("budget1", str(self.folder) + "/budget"), clock, 0, log)
         off_peak = Schedule([self.off_peak], 0) if self.off_peak else None
         self.planner = Planner(self.link, Http(self.cloud), clock, budget, off_peak)
-        backlog = Backlog(self.store, lambda: epoch, lambda number: None, self.planner.fits)
+        backlog = Backlog(self.store, lambda: epoch, lambda number: None, self.planner)
         strategy = WholeFile(self.store, self.cloud, clock, "d", "s", log)
         parts = (self.store, backlog, self.waits, strategy, self.cloud, self.link, clock)
-        self.lane = Lane(*parts, 600, log, self.planner)
+        self.lane = Lane(*parts, 600, log, gates=(self.planner,))
 
 
 @pytest.fixture
@@ -92,7 +89,7 @@ def test_a_smaller_clip_goes_before_one_that_does_not_fit(bench):
     b.run(10)
     assert list(b.cloud.objects) == ["rec_2"]
     assert b.lane.reason.code == "cap_day"
-    b.link.now = "wifi"
+    b.link.kind = "wifi"
     b.lane.notify()
     b.run(10)
     assert list(b.cloud.objects) == ["rec_2", "rec_1"], "another way has no such cap"
@@ -133,7 +130,7 @@ def test_off_peak_hours_hold_the_cellular_way_alone(bench, known):
         b.run(10 * 3600 + 120)
         assert b.lane.delivered == 1
     else:
-        b.link.now = "wifi"
+        b.link.kind = "wifi"
         b.lane.notify()
         b.run(700)
         assert b.lane.delivered == 1
@@ -144,7 +141,7 @@ def test_bytes_are_spent_on_the_way_they_took(bench):
     b.run(10)
     left = b.planner.as_dict()["cellular"]["day_left_kb"]
     assert left <= (100 * WIRE_BYTES - wire_bytes(2 * CLIP_BYTES)) // 1024
-    b.link.now = "wifi"
+    b.link.kind = "wifi"
     fakes.add_clip(b.store, 16_000)
     b.lane.notify()
     b.run(10)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.app import seeded_bits
 from device.errors import NeedsOperator, Transient
+from device.identity import seeded_bits
 from device.link.clock import Clock
 from device.queue.waits import Waits
 from device.store.slots import Slots
@@ -188,3 +188,14 @@ def test_a_wait_cut_short_stays_cut_short_over_a_reboot(time, tmp_path):
     waits.refused(NeedsOperator("auth_refused"))
     waits.cut_short()
     assert make(make_clock(), folder=tmp_path).left_ms() == 0
+
+
+def test_a_wait_that_was_slept_through_ends_later_not_earlier(time):
+    """The ticks of a sleep may be 1 % ahead, and what the server asked for is a minimum."""
+    waits = make(make_clock())
+    waits.slept(500)
+    assert waits.left_ms() == 0, "nobody waits"
+    waits.failed(Transient("throttled", "", 900))
+    time.advance(800_000)
+    waits.slept(8_000)
+    assert waits.left_ms() == 108_000

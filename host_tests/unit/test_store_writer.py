@@ -198,8 +198,23 @@ def test_room_again_and_it_goes_on(tmp_path):
     quota.check()
 
 
-def test_nothing_is_known_before_it_was_asked(tmp_path):
-    quota, _ = make_quota(fakes.Storage(tmp_path))
+def test_before_the_first_clip_it_asks_by_itself(tmp_path):
+    """A board that had just started told the cloud and the technician that it was full."""
+    storage = fakes.Storage(tmp_path)
+    storage.free = 5000
+    quota, _ = make_quota(storage)
+    assert quota.as_dict()["free_kb"] == 4
+
+
+def test_a_medium_that_does_not_answer_has_no_room(tmp_path):
+    storage = fakes.Storage(tmp_path)
+
+    def fails():
+        raise OSError(5)
+
+    storage.free_bytes = fails
+    quota, _ = make_quota(storage)
+    assert quota.as_dict()["free_kb"] == 0
     with pytest.raises(Transient):
         quota.check()
 

@@ -217,6 +217,7 @@ class Cloud:
     def __init__(self):
         self.bodies = []
         self.faults = []
+        self.extras = 0
 
     def has_token(self):
         return True
@@ -225,11 +226,24 @@ class Cloud:
         self.bodies.append(json.loads(body))
         if self.faults:
             raise self.faults.pop(0)
+        return self.extras
 
 
 class Up:
+    kind = "wifi"
+    told = ()
+
     def is_up(self):
         return True
+
+    def rssi_dbm(self):
+        return -61
+
+    def exchange_succeeded(self):
+        self.told += ("answer",)
+
+    def exchange_failed(self, code):
+        self.told += ("none",)
 
 
 class Beats:
@@ -244,7 +258,9 @@ class Beats:
         self.recorder, self.battery = Recorder(self.clock), Battery()
         self.backlog = Backlog(self.store, lambda: 1, lambda number: None)
         parts = (self.battery, self.recorder, self.backlog, self.quota)
-        self.heartbeat = Heartbeat(self.cloud, self.lane, Up(), self.clock, interval_s, parts, log)
+        self.link = Up()
+        parts = (self.cloud, self.lane, self.link, self.clock, interval_s, parts, log)
+        self.heartbeat = Heartbeat(*parts)
 
     def run(self, seconds):
         async def main():
@@ -274,7 +290,11 @@ def test_a_heartbeat_says_what_the_contract_knows(tmp_path, time):
     assert body["pending_recordings"] == 1 and body["device_state"] == "idle"
     assert (body["battery_percent"], body["flags"]) == (80, 8)
     assert (body["storage_total_mb"], body["storage_used_mb"]) == (64, 0)
-    assert body["connection_type"] == ["wifi"]
+    assert body["connection_type"] == ["wifi"] and body["signal_strength_dbm"] == -61
+    b.link.kind = "4g"
+    body = b.heartbeat.body()
+    assert body["connection_type"] == ["4g"] and body["flags"] == 16
+    b.link.kind = "wifi"
     b.battery.level, b.battery.charging, b.lane.in_hand = 14, True, 3
     assert b.heartbeat.body()["flags"] == 8 | 1 | 2 | 32
     for code, state in (
@@ -285,8 +305,58 @@ def test_a_heartbeat_says_what_the_contract_knows(tmp_path, time):
     ):
         b.recorder.reason.set(code)
         assert b.heartbeat.body()["device_state"] == state
+    b.recorder.reason.set("idle")
+    b.lane.in_hand = 0
+    assert b.heartbeat.body()["device_state"] == "charging"
+    b.battery.charging = False
+    assert b.heartbeat.body()["device_state"] == "lowBattery"
     b.battery.level = None
     assert "battery_percent" not in b.heartbeat.body()
+    assert b.heartbeat.body()["device_state"] == "idle"
+    assert "firmware_version" not in b.heartbeat.body()
+    b.heartbeat.firmware = "0.9.2"
+    assert b.heartbeat.body()["firmware_version"] == "0.9.2"
+
+
+def test_a_beat_goes_along_with_a_delivery_half_an_interval_early(tmp_path, time):
+    b = Beats(tmp_path, time)
+    b.run(310)
+    assert len(b.cloud.bodies) == 1
+    b.lane.delivered += 1
+    b.run(10)
+    assert len(b.cloud.bodies) == 2, "while the connection is open"
+    b.run(300)
+    assert len(b.cloud.bodies) == 2, "and not before the next is due"
+
+
+def test_beats_of_a_fleet_spread_when_power_returns(tmp_path, time):
+    starts = set()
+    for bits in range(32):
+        b = Beats(tmp_path / str(bits), time) if (tmp_path / str(bits)).mkdir() is None else None
+        b.heartbeat.spread(lambda n, bits=bits: bits)
+        starts.add(b.heartbeat.rests_ms())
+    assert len(starts) == 32 and max(starts) < 600_000 / 20
+
+
+def test_what_an_answer_says_beyond_the_contract_is_counted(tmp_path, time):
+    b = Beats(tmp_path, time)
+    assert "not_understood" not in b.heartbeat.as_dict()
+    b.cloud.extras = 2
+    b.run(700)
+    assert b.heartbeat.as_dict()["not_understood"] == 4
+
+
+def test_a_token_is_tended_after_an_accepted_beat_alone(tmp_path, time):
+    b = Beats(tmp_path, time)
+    tended = []
+
+    async def tend():
+        tended.append(len(b.cloud.bodies))
+
+    b.heartbeat.tend = tend
+    b.cloud.faults = [Transient("timeout")]
+    b.run(700)
+    assert tended == [2]
 
 
 def test_a_heartbeat_that_fails_is_counted_and_ends_nothing(tmp_path, time):
@@ -294,6 +364,7 @@ def test_a_heartbeat_that_fails_is_counted_and_ends_nothing(tmp_path, time):
     b.cloud.faults = [Transient("timeout"), NeedsOperator("auth_refused")]
     b.run(600 + 900 + 600 + 100)
     assert b.heartbeat.as_dict() == {"sent": 2, "failed": 2}
+    assert b.link.told == ("none", "answer", "answer"), "a real exchange, or none"
 
 
 def test_an_accepted_heartbeat_wakes_a_lane_whose_token_was_refused(tmp_path, time):
@@ -349,8 +420,58 @@ def test_the_status_document_is_plain_and_holds_no_secret(tmp_path, time):
         "storage": b.quota.as_dict,
         "heartbeat": b.heartbeat.as_dict,
     }
-    document = Status(system, parts).document()
+    document = Status(system, secrets, b.battery, parts).document()
     text = json.dumps(document)
     assert "tok_abc" not in text and "secret" not in text and "://" not in text
     assert document["queue"]["unreadable"] == 7 and document["queue"]["repaired"] == 5
+    assert document["token"] is True and document["battery_pct"] == 80
     assert document["queue"]["code"] == "nothing_to_send" and document["queue"]["ends_when"]
+
+
+def test_the_light_of_an_empty_battery_and_of_a_board_asleep(tmp_path, time):
+    b = Beats(tmp_path, time)
+    shown = []
+    port = type("Port", (), {"show": lambda self, code: shown.append(code)})()
+    task = IndicatorTask(port, b.recorder, b.lane)
+    b.recorder.reason.set("battery_low")
+    assert task._choose() == "battery_low"
+    b.recorder.reason.set("recording")
+    b.lane.reason.set("battery_low")
+    assert task._choose() == "recording", "whoever is recorded must know"
+    b.recorder.reason.set("idle")
+    assert task._choose() == "battery_low"
+    b.lane.reason.set("brown_out")
+    assert task._choose() == "waiting"
+
+    async def main():
+        running = asyncio.create_task(task.run(lambda within_ms: None))
+        await asyncio.sleep(1)
+        task.is_asleep = True
+        await asyncio.sleep(20)
+        assert task.shown() == "asleep" and shown[-1] == "asleep"
+        task.is_asleep = False
+        await asyncio.sleep(1)
+        assert shown[-1] == "waiting"
+        running.cancel()
+
+    fakes.run(main(), time)
+
+
+def test_who_presses_or_asks_is_noticed(time):
+    touched = []
+
+    class Pressed:
+        left = 1
+
+        async def pressed(self):
+            if not self.left:
+                await fakes.for_ever()
+            self.left = 0
+
+    toggled = type("R", (), {"toggle": lambda self: touched.append("toggle")})()
+    people = People(Pressed(), Resting(), toggled, None, None)
+    people.on_touch = lambda: touched.append("touch")
+    b = Bench(time)
+    b.supervisor.add("button", people.run_button)
+    b.run(10)
+    assert touched == ["touch", "toggle"], "awake first, then the take"

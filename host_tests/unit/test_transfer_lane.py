@@ -12,6 +12,7 @@ from device.errors import Fatal, NeedsOperator, Permanent, Transient, UrlRefused
 from device.link.clock import Clock
 from device.queue.backlog import Backlog
 from device.queue.waits import Waits
+from device.store import paths
 from device.store.clip import DONE, PARKED, QUARANTINED
 from device.store.slots import Slots
 from device.transfer.lane import Lane
@@ -34,7 +35,7 @@ class Link:
     def exchange_succeeded(self):
         self.good += 1
 
-    def exchange_failed(self):
+    def exchange_failed(self, code):
         self.bad += 1
 
 
@@ -306,3 +307,48 @@ def test_a_broken_invariant_is_not_swallowed(bench):
     b = bench(create=[Fatal("storage_failed")])
     with pytest.raises(Fatal):
         b.run(10)
+
+
+def test_a_clip_too_long_for_the_link_lets_the_others_go(bench):
+    """Said with its reason, and looked at again ever more rarely; no byte of it is sent."""
+    b = bench(clips=0)
+    fakes.add_clip(b.store, 20_000)
+    fakes.add_clip(b.store, 16_000)
+    b.lane._strategy.rate_bytes_s = 10  # 67 minutes for the first one, 54 for the second
+    b.run(3600)
+    assert list(b.cloud.objects) == ["rec_2"] and b.lane.reason.code == "link_too_slow"
+    asked = b.cloud.names().count("upload_url")
+    assert 3 <= asked <= 12, asked
+    b.lane._strategy.rate_bytes_s = None  # another link is up
+    b.lane.look_again()
+    b.run(60)
+    assert b.lane.delivered == 2
+
+
+def counted(store):
+    """The store with its waiting clips counted, as recovery does after a start."""
+    for last_number, clips in paths.leaves(store.root, store.highest):
+        store.count_leaf(last_number, clips)
+
+
+def test_the_lane_says_how_long_it_does_not_need_the_way(bench):
+    b = bench(clips=1)
+    counted(b.lane._store)
+    assert b.lane.rests_ms() == 0
+    b.run(10)
+    assert b.lane.rests_ms() > 3_600_000 and b.lane.resting_code() == "nothing_to_send"
+    b.lane.link_lost()
+    assert b.lane.rests_ms() > 3_600_000, "the radio that goes off brings no work"
+    fakes.add_clip(b.lane._store, 16_000)
+    b.lane.notify()
+    assert b.lane.rests_ms() == 0
+    b.secrets.values.pop("token")
+    b.cloud.token = False
+    assert b.lane.rests_ms() > 3_600_000 and b.lane.resting_code() == "no_token"
+
+
+def test_a_cool_down_is_a_rest_of_the_way_with_its_own_reason(bench):
+    b = bench(clips=1, create=[Transient("throttled", "", 900)])
+    counted(b.lane._store)
+    b.run(10)
+    assert 800_000 < b.lane.rests_ms() <= 900_000 and b.lane.resting_code() == "throttled"

@@ -283,7 +283,7 @@ def test_a_long_upload_that_makes_progress_is_not_ended_by_the_watchdog(bench):
     class Up:
         reason = "link_down"
         is_up = staticmethod(lambda: True)
-        exchange_succeeded = exchange_failed = staticmethod(lambda: None)
+        exchange_succeeded = exchange_failed = staticmethod(lambda *code: None)
 
     waits = Waits(30, 1800, b.clock, lambda bits: 0)
     backlog = Backlog(b.store, lambda: 0, lambda number: None)

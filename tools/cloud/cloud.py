@@ -214,6 +214,11 @@ class Cloud:
         sql = "SELECT object_key FROM media WHERE recording_id = ? ORDER BY rowid DESC"
         return [row["object_key"] for row in self._db.all(sql, recording_id)]
 
+    def chunk_keys(self, recording_id: str) -> list[str]:
+        """The keys of a recording's chunks in order; none for what came as a whole file."""
+        sql = "SELECT object_key FROM chunks WHERE stream_id = ? ORDER BY number"
+        return [row["object_key"] for row in self._db.all(sql, recording_id)]
+
     def use_certificate(self, origin: str, case: str) -> None:
         """Present a certificate of ca.CASES at "api" or "storage" from now on; open connections
         are closed."""

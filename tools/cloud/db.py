@@ -43,6 +43,17 @@ CREATE TABLE IF NOT EXISTS media (
     size_bytes INTEGER, sha256 TEXT,             -- of what storage really holds, once measured
     created_at TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS streams (            -- recordings that come as chunks
+    id TEXT PRIMARY KEY REFERENCES recordings(id) ON DELETE CASCADE,
+    finalized TEXT,                              -- parameters of the finalize that counts
+    job_id TEXT, polls INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS chunks (
+    stream_id TEXT NOT NULL REFERENCES streams(id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,                     -- from 1
+    content_type TEXT NOT NULL, object_key TEXT NOT NULL,
+    PRIMARY KEY (stream_id, number)
+);
 CREATE TABLE IF NOT EXISTS transcriptions (
     id TEXT PRIMARY KEY,
     recording_id TEXT NOT NULL REFERENCES recordings(id) ON DELETE CASCADE,

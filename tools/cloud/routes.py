@@ -3,12 +3,22 @@
 import re
 
 # The requests of a recorder, in the order of a clip's life. Faults can aim at each of them.
-DEVICE_ROUTES = ("create", "upload_url", "put", "complete", "finalize", "heartbeat", "refresh")
+DEVICE_ROUTES = (
+    "create",
+    "upload_url",
+    "chunk_url",
+    "put",
+    "complete",
+    "finalize",
+    "heartbeat",
+    "refresh",
+)
 
 _ID = r"[^/]+"
 _API_POSTS = (
     ("create", re.compile(r"/v1/recordings")),
     ("upload_url", re.compile(rf"/v1/recordings/{_ID}/upload-url")),
+    ("chunk_url", re.compile(rf"/v1/recordings/{_ID}/chunks/{_ID}/upload-url")),
     ("complete", re.compile(rf"/v1/recordings/{_ID}/upload-complete")),
     ("finalize", re.compile(rf"/v1/recordings/{_ID}/finalize")),
     ("heartbeat", re.compile(rf"/v1/devices/{_ID}/heartbeat")),

@@ -7,15 +7,19 @@ Two boto3 clients, because two addresses: URLs are signed for the public origin 
 import dataclasses
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
 
 import boto3
+import boto3.s3.transfer
 import botocore.config
 import botocore.exceptions
 
 from tools.cloud.errors import CloudError
 
 _PIECE_BYTES = 256 * 1024
+_SPOOL_BYTES = 4 * 1024 * 1024
+_ONE_PUT = boto3.s3.transfer.TransferConfig(multipart_threshold=5 * 1024**3, use_threads=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +114,20 @@ class ObjectStore:
             digest.update(piece)
             size += len(piece)
         return Stored(size, digest.hexdigest())
+
+    def join(self, keys: list[str], key: str, content_type: str) -> tuple[Stored, str]:
+        """Make one object of several, in order; what it holds, and its MD5 in hex."""
+        digest = hashlib.md5(usedforsecurity=False)
+        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
+            for part in keys:
+                for piece in self.pieces(part):
+                    spool.write(piece)
+                    digest.update(piece)
+            spool.seek(0)
+            self._inner.upload_fileobj(
+                spool, self._bucket, key, ExtraArgs={"ContentType": content_type}, Config=_ONE_PUT
+            )
+        return self.measure(key), digest.hexdigest()
 
     def delete(self, key: str) -> None:
         self._inner.delete_object(Bucket=self._bucket, Key=key)

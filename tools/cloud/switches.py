@@ -30,6 +30,13 @@ class Switches:
     wrong_state_status: Literal[400, 409] = 409  # upload-url when the recording is not pending
     largest_file_bytes: int = 5 * 1024**3  # one S3 PUT; 413 above it
 
+    # refused: create with `streaming` is a 400; no_route: chunks have no URL (404); no_url: an
+    # answer that holds none
+    chunk_flow: Literal["served", "refused", "no_route", "no_url"] = "served"
+    stitching_polls: float = 0  # finalize answers `stitching` so often first. math.inf: for ever
+    stitching_fails: bool = False
+    repeated_finalize: Literal["same", "refused"] = "same"
+
     idempotency: Literal["honour", "ignore"] = "honour"
     idempotency_life_s: int = 24 * 3600
     idempotency_conflict_status: Literal[400, 409] = 409  # same key, other body

@@ -1,37 +1,38 @@
-"""The application as a board of a certain chip carries it: which files, with which bytes."""
+"""The application that fits the board at the other end of the cable (tools/image/tree.py)."""
 
-import hashlib
-import pathlib
+import functools
+import threading
 
+from tools.image import tree
+from tools.image.tree import digest
 from tools.recorder.errors import ToolError
-from tools.sim.build import ROOT, BuildError, build
+from tools.sim.build import ROOT, BuildError
 
+__all__ = ["apply_script", "arch_of", "digest", "local_version", "program_for", "root_for"]
+
+_BUILDING = threading.Lock()  # workers of a batch ask at once
 # Index of sys.implementation._mpy >> 10, as docs/reference/mpyfiles.rst of MicroPython lists it.
 _ARCHS = {2: "x64", 9: "xtensa", 10: "xtensawin", 11: "rv32imc"}
-_ENDINGS = (".py", ".mpy")
 
 
 def arch_of(mpy: int) -> str:
     """The architecture of native code that a board takes. Raises ToolError for one unknown."""
     arch = _ARCHS.get(mpy >> 10 & 0x0F)
-    if arch is None:
+    if arch not in tree.ARCHS:
         raise ToolError(f"No application for this chip (mpy architecture {mpy >> 10 & 0x0F}).")
     return arch
 
 
-def files_for(arch: str) -> dict[str, bytes]:
-    """path on the board -> bytes; the HAL of other boards stays out."""
-    try:
-        folder = build(ROOT / "build" / f"application-{arch}", arch=arch)
-    except BuildError as error:
-        raise ToolError(str(error)) from None
-    other = "esp32" if arch == "x64" else "sim"
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.suffix in _ENDINGS and not name.startswith(f"device/hal/{other}/"):
-            found[name] = path.read_bytes()
-    return found
+@functools.cache
+def program_for(arch: str) -> dict[str, bytes]:
+    """Path inside a release's folder -> bytes. Raises ToolError if it does not compile."""
+    return _built(tree.release_files, arch)
+
+
+@functools.cache
+def root_for(arch: str) -> dict[str, bytes]:
+    """What lies beside the releases: boot.py, main.py, rescue/."""
+    return _built(tree.root_files, arch)
 
 
 def apply_script() -> bytes:
@@ -39,18 +40,13 @@ def apply_script() -> bytes:
     return (ROOT / "device" / "field" / "apply.py").read_bytes()
 
 
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def fingerprint(files: dict[str, bytes]) -> str:
-    """One hash of the whole application: names and bytes."""
-    total = hashlib.sha256()
-    for name in sorted(files):
-        total.update(f"{name} {digest(files[name])}\n".encode())
-    return total.hexdigest()
-
-
 def local_version() -> str:
-    text = pathlib.Path(ROOT / "pyproject.toml").read_text()
-    return text.split('version = "', 1)[1].split('"', 1)[0]
+    return tree.version()
+
+
+def _built(make, arch: str) -> dict[str, bytes]:
+    try:
+        with _BUILDING:
+            return make(arch)
+    except BuildError as error:
+        raise ToolError(str(error)) from None

@@ -1,27 +1,83 @@
 """What a board's records mean: what waits and why, what was lost and when, what to do.
 
-Pure: takes what device/field/facts.py, state.py and clips.py answered, returns sentences. Each
-finding is a dict: about ("clips", "lane", "settings", "storage", "lost"), text, next.
+Pure: takes what device/field/facts.py, state.py and clips.py answered, and what the recorder said
+of itself while it still ran, returns sentences. Each finding is a dict: about ("now", "clips",
+"lane", "settings", "storage", "lost", "log"), text, next.
 """
 
 import datetime
 
 from device.reasons import CLIP, LANE, ends_when, is_reason
 from tools.recorder.commands.requeue import ASKS
+from tools.recorder.logtext import LogLine, offsets_of
 
 _FULL_PCT = 90
+_LAST_SAID = 6
 
 
-def findings(facts: dict, state: dict, clips: list[dict], epoch: int) -> list[dict]:
-    found = _settings(facts, state) + _storage(facts) + _lane(state)
+def findings(
+    facts: dict,
+    state: dict,
+    clips: list[dict],
+    epoch: int,
+    status: dict | None = None,
+    log: list[LogLine] | tuple = (),
+) -> list[dict]:
+    """status: of the running recorder, None if it did not answer. log: the kept one."""
+    found = _now(status) if status else []
+    found += _settings(facts, state) + _storage(facts)
+    found += [] if status else _lane(state)  # what is durable of it says less, and is older
     found += _waiting(clips, epoch) + _aside(clips) + _lost(clips, state)
-    if not found:
+    found += _said(log, offsets_of(status, state["boots"]))
+    if not [finding for finding in found if finding["about"] != "now"]:
         found.append(_finding("clips", "Nothing waits, nothing is set aside, nothing is missing."))
     return found
 
 
 def _finding(about: str, text: str, then: str = "") -> dict:
     return {"about": about, "text": text, "next": then}
+
+
+def _now(status: dict) -> list[dict]:
+    """What it was doing when it was asked, and what it waits for."""
+    queue, recorder = status["queue"], status["recorder"]
+    found = []
+    text = f"It ran, for {_span(status['clock']['uptime_s'])}. Recording: {recorder['code']}"
+    text += f" ({recorder['detail']})" if recorder.get("detail") else ""
+    found.append(_finding("now", text + f", for {_span(recorder['since_s'])}."))
+    text = f"Sending: {queue['code']}, for {_span(queue['since_s'])}"
+    text += f" ({queue['detail']})" if queue.get("detail") else ""
+    if queue.get("again_in_s") is not None:
+        text += f"; it looks again in {_span(queue['again_in_s'])}"
+    calm = queue["code"] in ("nothing_to_send", "sending", "starting")
+    then = "" if calm else f"It ends when {queue['ends_when']}; `recorder check` tries the way."
+    found.append(_finding("now", text + ".", then))
+    if recorder.get("lost_frames"):
+        text = f"{recorder['lost_frames']} samples were lost since its start: the flash was busy."
+        found.append(_finding("lost", text, "`recorder check` measures the card's stalls."))
+    return found
+
+
+def _said(log, offsets_ms: dict[int, int]) -> list[dict]:
+    """Its last errors and warnings: the same ones once, with their number."""
+    lines: dict[str, list[LogLine]] = {}
+    for line in log:
+        if line.level in ("E", "W"):
+            lines.setdefault(f"{line.level} {line.text}", []).append(line)
+    latest = sorted(lines.values(), key=lambda same: (same[-1].boot or 0, same[-1].up_s or 0))
+    found = []
+    for same in latest[-_LAST_SAID:]:
+        times = f" ({len(same)} times)" if len(same) > 1 else ""
+        found.append(_finding("log", f"{same[-1].shown(offsets_ms)}{times}"))
+    return found
+
+
+def _span(seconds: int) -> str:
+    """A length of time as a person says it."""
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _settings(facts: dict, state: dict) -> list[dict]:
@@ -129,8 +185,8 @@ def _lost(clips: list[dict], state: dict) -> list[dict]:
 
 
 def _at(clip: dict, state: dict) -> str:
-    offset_ms = (state["boots"] or {}).get(str(clip["boot"]))
-    start_ms = offset_ms + clip["up"] if isinstance(offset_ms, int) else clip.get("start")
+    offset_ms = offsets_of(boots=state["boots"]).get(clip["boot"])
+    start_ms = clip.get("start") if offset_ms is None else offset_ms + clip["up"]
     if isinstance(start_ms, int):
         return f" of {when(start_ms // 1000)}"
     return f" of boot {clip['boot']}, {clip['up'] // 1000} s after its start"

@@ -13,7 +13,7 @@ from device import config
 from tools.recorder.errors import UsageError
 from tools.recorder.secret import Secret
 
-SOURCES = "prompt, file:PATH, env:NAME or keyring:NAME"
+SOURCES = "prompt, file:PATH, env:NAME, keyring:NAME or mint:eu_…"
 MAX_TOKEN_BYTES = 512
 MAX_SSID_BYTES = 32
 _KEY_PREFIXES = ("sk_", "rk_")
@@ -42,7 +42,7 @@ def device_token(text: str) -> Secret:
     if token.reveal().startswith(_KEY_PREFIXES):
         raise UsageError(
             "This is an operator's API key, not a device token (dtok_…). It must never lie on a "
-            "device. To mint a device token with it use --token mint."
+            "device. To mint a device token with it use --token-from mint."
         )
     return token
 
@@ -115,17 +115,22 @@ def check_network(ssid, password, path: str, number: int) -> tuple[str, Secret]:
     return ssid, Secret(password)
 
 
-def make_config(path: str | None, networks: list[str] | None, apn: str | None) -> bytes | None:
+def make_config(
+    path: str | None, networks: list[str] | None, apn: str | None, on_board: bytes | None = None
+) -> bytes | None:
     """config.json as the device will read it, checked by the device's own table.
 
-    path: the technician's file or None; networks and apn go into it. None: settings stay as they
-    are. Raises UsageError with every fault at once.
+    path: the technician's file; without it the settings on_board are changed. networks and apn go
+    into it. None: settings stay as they are. Raises UsageError with every fault at once.
     """
     if path is None and networks is None and apn is None:
         return None
-    data = pathlib.Path(path).read_bytes() if path and pathlib.Path(path).is_file() else b"{}"
-    if path and not pathlib.Path(path).is_file():
-        raise UsageError(f"{path}: no such file.")
+    where, data = path or "the board's settings", on_board or b"{}"
+    if path is not None:
+        try:
+            data = pathlib.Path(path).read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}.") from None
     _, faults = config.load(data)
     if not faults:
         tree = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_no_twins)
@@ -137,8 +142,17 @@ def make_config(path: str | None, networks: list[str] | None, apn: str | None) -
         data = (json.dumps(tree, ensure_ascii=False, indent=1) + "\n").encode()
         _, faults = config.load(data)
     if faults:
-        raise UsageError(f"{path or 'settings'}: " + "; ".join(faults))
+        raise UsageError(f"{where}: " + "; ".join(faults))
     return data
+
+
+def networks_of(data: bytes | None) -> list[str]:
+    """The networks that settings name; nothing for settings that cannot be read."""
+    try:
+        names = json.loads((data or b"{}").decode("utf-8-sig"))["wifi"]["networks"]
+    except (ValueError, KeyError, TypeError):
+        return []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def _read_json(path: str):

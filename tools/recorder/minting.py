@@ -15,12 +15,12 @@ from tools.recorder.inputs import device_token
 from tools.recorder.secret import Secret
 
 _TIMEOUT_S = 20.0
-DEFAULT_API_URL = "https://api.bota.dev"
+KEPT = "kept"
 
 
 @dataclasses.dataclass
 class Minted:
-    """token None: the board keeps the one it has. bound_to: "dev_… eu_…"."""
+    """token None: the board keeps the one it has. bound_to: "dev_… eu_…". did: in words."""
 
     token: Secret | None
     bound_to: str
@@ -61,7 +61,7 @@ def mint(
             "board? --rebind takes it away from that user; its old token dies."
         )
     if bound == end_user and board_has_token and board_bound_to == bound_to and not rebind:
-        return Minted(None, bound_to, "kept: the board has the token of this binding")
+        return Minted(None, bound_to, KEPT)
     if bound:
         _post(client, f"/devices/{device_id}/unbind", None)
     answer = _post(client, f"/devices/{device_id}/bind", {"end_user_id": end_user})

@@ -13,6 +13,7 @@ subprocess because its library says of itself that it is going to change, prints
 hangs on a silent port; killing a process always works.
 """
 
+import base64
 import collections.abc
 import contextlib
 import hashlib
@@ -26,8 +27,10 @@ import tempfile
 import threading
 import time
 
+from tools.recorder import line as serial_line
 from tools.recorder.errors import BoardFault, Foreign, NoDevice, NotVerified, ToolError
 from tools.recorder.manners import busy_message
+from tools.recorder.scripts import HASH, FileSteps
 from tools.recorder.secret import mask, revealed, secrets_in
 
 FRAME = "@field "
@@ -45,55 +48,41 @@ from device.field.entry import serve
 serve(build, %r, __import__("json").loads(%r))
 """
 
-# Makes the folders of what will be copied.
-_FOLDERS = """\
-import os
-for path in %r:
-    try:
-        os.mkdir(path)
-    except OSError as e:
-        if e.errno != 17:
-            raise
-"""
-
 # Hashes what was copied beside its final name, and only if all is right gives it that name.
-_SETTLE = """\
-import os, hashlib, binascii, json
-wrong = []
-for path, digest in %r:
-    h = hashlib.sha256()
-    with open(path + ".new", "rb") as f:
-        while True:
-            piece = f.read(1024)
-            if not piece:
-                break
-            h.update(piece)
-    if binascii.hexlify(h.digest()).decode() != digest:
-        wrong.append(path)
-if not wrong:
-    for path, _ in %r:
+_SETTLE = (
+    HASH
+    + """\
+import json, os
+_wanted = %r
+_wrong = [path for path, digest in _wanted if _hash(path + ".new") != digest]
+if not _wrong:
+    for path, _ in _wanted:
         os.rename(path + ".new", path)
-print("@field " + json.dumps({"answer": wrong}))
+print("@field " + json.dumps({"answer": _wrong}))
+"""
+)
+
+_GET = """\
+import hashlib, binascii, json
+h = hashlib.sha256()
+with open(%r, "rb") as f:
+    while True:
+        piece = f.read(768)
+        if not piece:
+            break
+        h.update(piece)
+        text = binascii.b2a_base64(piece, newline=False).decode()
+        print('@field {"progress": "' + text + '"}')
+print("@field " + json.dumps({"answer": binascii.hexlify(h.digest()).decode()}))
 """
 
-_SHA256 = """\
-import hashlib, binascii, json
-found = {}
-for path in %r:
-    h = hashlib.sha256()
-    try:
-        with open(path, "rb") as f:
-            while True:
-                piece = f.read(1024)
-                if not piece:
-                    break
-                h.update(piece)
-    except OSError:
-        found[path] = None
-        continue
-    found[path] = binascii.hexlify(h.digest()).decode()
-print("@field " + json.dumps({"answer": found}))
+_SHA256 = (
+    HASH
+    + """\
+import json
+print("@field " + json.dumps({"answer": {path: _hash(path) for path in %r}}))
 """
+)
 
 
 class Board:
@@ -102,6 +91,8 @@ class Board:
     def __init__(self, device: str):
         self.device = device
         self.on_step = lambda name: None  # told before each use of the cable (progress, tests)
+        self._said = ""  # by the board in the last session, secrets masked
+        self._has_prompt = False  # our session holds it: nothing of its own runs
 
     # Sessions ------------------------------------------------------------------------------
 
@@ -113,6 +104,7 @@ class Board:
     def release(self, timeout_s: float = 20.0) -> None:
         """Give the board back to its work: a hard reset, which runs main.py."""
         self._mpremote(["reset"], timeout_s, "release", resume=True)
+        self._has_prompt = False
 
     def call(
         self,
@@ -143,41 +135,70 @@ class Board:
 
         For boards that have no application yet. resume: without the soft reset before.
         """
-        with _private_file(script.encode()) as path:
-            answers: list[dict] = []
-
-            def line_came(line: str) -> None:
-                message = _framed(line)
-                if message is None:
-                    return
-                if "progress" in message and on_progress is not None:
-                    on_progress(message["progress"])
-                elif "progress" not in message:
-                    answers.append(message)
-
-            said = self._mpremote(
-                ["run", str(path)], timeout_s, step, resume, list(secrets), line_came
-            )
+        answers = self.run_each([script], timeout_s, step, secrets, on_progress, resume)
         if not answers:
-            raise Foreign(
-                f"{self.device}: the board gave no answer to {step!r}; it said: "
-                f"{mask(said, list(secrets)).strip()[-300:] or 'nothing'}. "
-                "Is this application on it? `recorder provision` installs it."
+            raise self._no_answer(step)
+        return answers[-1]
+
+    def run_each(
+        self,
+        scripts: list[str],
+        timeout_s: float,
+        step: str,
+        secrets: list[str] | tuple = (),
+        on_progress: collections.abc.Callable[[dict], None] | None = None,
+        resume: bool = False,
+    ) -> list:
+        """Run scripts one after another in one session, names kept from one to the next; the
+        first that raises ends it. Returns the framed answers of all, as far as they gave one.
+        """
+        answers: list[dict] = []
+
+        def line_came(line: str) -> None:
+            message = _framed(line)
+            if message is None:
+                return
+            if "progress" not in message:
+                answers.append(message)
+            elif on_progress is not None:
+                on_progress(message["progress"])
+
+        with contextlib.ExitStack() as stack:
+            commands: list[str] = []
+            for script in scripts:
+                path = stack.enter_context(_private_file(script.encode()))
+                commands += (["+"] if commands else []) + ["run", str(path)]
+            self._said = self._mpremote(
+                commands, timeout_s, step, resume, list(secrets), line_came
             )
-        if "error" in answers[-1]:
-            error = answers[-1]["error"]
-            raise BoardFault(error["code"], mask(error["detail"], list(secrets)))
-        return answers[-1]["answer"]
+        for answer in answers:
+            if "error" in answer:
+                error = answer["error"]
+                raise BoardFault(error["code"], mask(error["detail"], list(secrets)))
+        return [answer["answer"] for answer in answers]
+
+    def _no_answer(self, step: str) -> Foreign:
+        return Foreign(
+            f"{self.device}: the board gave no answer to {step!r}; it said: "
+            f"{self._said.strip()[-300:] or 'nothing'}. "
+            "Is this application on it? `recorder provision` installs it."
+        )
 
     # Files ---------------------------------------------------------------------------------
 
     def get(self, path: str, timeout_s: float = 300.0) -> bytes:
-        """A file of the board, its hash compared with what the board reads. Raises NotVerified."""
-        with tempfile.TemporaryDirectory() as folder:
-            target = pathlib.Path(folder) / "file"
-            self._mpremote(["fs", "cp", ":" + path, str(target)], timeout_s, "get", resume=True)
-            data = target.read_bytes()
-        if self.sha256([path])[path] != hashlib.sha256(data).hexdigest():
+        """A file of the board, its hash compared with what the board reads. Raises NotVerified.
+
+        As base64 in one go: `mpremote fs cp` asks for each 256 bytes anew and gets them as text
+        of three times the size.
+        """
+        pieces: list[str] = []
+        digest = self.run(_GET % path, timeout_s, "get", on_progress=pieces.append, resume=True)
+        try:
+            data = b"".join(base64.b64decode(piece, validate=True) for piece in pieces)
+        except ValueError:
+            data = b""
+        if digest != hashlib.sha256(data).hexdigest():
             raise NotVerified(f"{self.device}: {path} did not arrive whole; try again.")
         return data
 
@@ -193,27 +214,17 @@ class Board:
         size = sum(map(len, files.values()))
         limit_s = timeout_s or START_LIMIT_S + 2 * len(files) + size / COPY_BYTES_PER_S
         wanted = [(path, hashlib.sha256(data).hexdigest()) for path, data in files.items()]
-        with tempfile.TemporaryDirectory() as name:
-            folder = pathlib.Path(name)
-            (folder / "folders").write_text(_FOLDERS % (_parents(files),))
-            (folder / "settle").write_text(_SETTLE % (wanted, wanted))
-            commands = ["run", str(folder / "folders")]
-            for index, (path, data) in enumerate(files.items()):
-                (folder / str(index)).write_bytes(data)
-                commands += ["+", "fs", "cp", str(folder / str(index)), f":{path}.new"]
-            commands += ["+", "run", str(folder / "settle")]
-            answers = []
-            self._mpremote(
-                commands,
-                limit_s,
-                "put",
-                resume=True,
-                line_came=lambda s: answers.append(_framed(s)),
-            )
-        wrong = next((a["answer"] for a in answers if a), None)
-        if wrong != []:
+        steps = FileSteps()
+        for parent in parents(files):
+            steps.folder(parent)
+        for path, data in files.items():
+            steps.write(path + ".new", data)
+        scripts = [*steps.scripts(), _SETTLE % (wanted,)]
+        answers = self.run_each(scripts, limit_s, "put", resume=True)
+        if answers != [[]]:
+            wrong = answers[-1] if answers else files
             raise NotVerified(
-                f"{self.device}: {', '.join(wrong or files)} did not arrive whole; nothing was "
+                f"{self.device}: {', '.join(wrong)} did not arrive whole; nothing was "
                 "changed. Try again; if it comes back, try another cable or port."
             )
 
@@ -234,16 +245,36 @@ class Board:
     ) -> str:
         """Run mpremote once; returns all it said. Raises NoDevice, ToolError."""
         self.on_step(step)
+        if not self._has_prompt:
+            self._reach_prompt(min(timeout_s, serial_line.PROMPT_LIMIT_S))
         arguments = [sys.executable, "-m", "mpremote", "connect", self.device]
         arguments += (["resume"] if resume else []) + commands
-        code, said = _watched(arguments, timeout_s, line_came)
+        code, said = watched(arguments, timeout_s, line_came)
         if code and "could not enter raw repl" in said:
             # What comes while a board starts is lost, and mpremote sends its Ctrl-C only once.
-            code, said = _watched(arguments, timeout_s, line_came)
+            code, said = watched(arguments, timeout_s, line_came)
         said = mask(said, list(secrets))
         if code == 0:
             return said
+        self._has_prompt = False
         raise self._fault(code, said, timeout_s, step)
+
+    def _reach_prompt(self, limit_s: float) -> None:
+        """Stop what runs there. Raises NoDevice (absent, busy, silent), Foreign."""
+        with serial_line.Line(self.device) as line:
+            self._has_prompt, heard = line.to_prompt(limit_s)
+        if self._has_prompt:
+            return
+        if not heard.strip("\x00\r\n "):
+            raise NoDevice(
+                f"{self.device}: silent for {limit_s:.0f} s. Is it powered, and the cable one "
+                "that carries data? Press its reset button and try again."
+            )
+        raise Foreign(
+            f"{self.device}: something answers, but not MicroPython's prompt; it said: "
+            f"{printable(heard)[-120:]!r}. If this is a recorder, press its reset button and try "
+            "again; `recorder flash --firmware FILE.bin` puts MicroPython on a board."
+        )
 
     def _fault(self, code: int | None, said: str, timeout_s: float, step: str) -> ToolError:
         if code is None:
@@ -263,6 +294,12 @@ class Board:
                 f"{self.device}: the board went away during {step!r}. Plug it in again and repeat "
                 "the command: it goes on where it stopped."
             )
+        if "OSError: 28" in said or "ENOSPC" in said:
+            return ToolError(
+                f"{self.device}: the flash is full; {step!r} ended before it was done, and "
+                "nothing of it is live. Does it hold clips (`recorder pull`, `receipt`) or files "
+                "of others? Make room, then repeat the command."
+            )
         if "ImportError" in said and "device" in said:
             return Foreign(
                 f"{self.device}: MicroPython answers, but this recorder's application is not on "
@@ -274,7 +311,7 @@ class Board:
         )
 
 
-def _watched(arguments: list[str], timeout_s: float, line_came) -> tuple[int | None, str]:
+def watched(arguments: list[str], timeout_s: float, line_came) -> tuple[int | None, str]:
     """(exit code, output) of a process that is killed after timeout_s; code None: it was."""
     with tempfile.TemporaryDirectory() as empty:
         process = subprocess.Popen(
@@ -316,6 +353,11 @@ def _watched(arguments: list[str], timeout_s: float, line_came) -> tuple[int | N
             process.stdout.close()
 
 
+def printable(text: str) -> str:
+    """text of an unknown sender, fit to be shown: no control characters, blanks made one."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def _framed(line: str) -> dict | None:
     start = line.find(FRAME)  # the board's own half line may stand before it
     if start < 0:
@@ -327,7 +369,7 @@ def _framed(line: str) -> dict | None:
     return message if isinstance(message, dict) else None
 
 
-def _parents(files: collections.abc.Iterable[str]) -> list[str]:
+def parents(files: collections.abc.Iterable[str]) -> list[str]:
     """Every folder above files, outermost first."""
     found = {str(parent) for path in files for parent in pathlib.PurePosixPath(path).parents}
     return sorted(found - {"/", "."}, key=lambda path: (path.count("/"), path))

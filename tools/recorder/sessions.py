@@ -3,6 +3,7 @@
 import contextlib
 
 from tools.recorder.errors import Foreign, ToolError
+from tools.recorder.guard import guard
 from tools.recorder.ports import find_board
 
 
@@ -10,14 +11,13 @@ from tools.recorder.ports import find_board
 def session(named: str | None, ui):
     """(Board, Found) of the recorder meant. Raises Foreign for anything that is no recorder."""
     board, found = find_board(named)
-    if found.state != "recorder":
-        if found.state == "foreign":
+    try:
+        guard(found)
+    except Foreign:
+        if found.was_stopped:
             with contextlib.suppress(ToolError):
                 board.release()
-        raise Foreign(
-            f"{board.device}: this is no working recorder ({found.state}). {found.fault}".strip()
-            + " `recorder list` shows what is there."
-        )
+        raise
     try:
         yield board, found
     finally:

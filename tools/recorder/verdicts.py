@@ -28,6 +28,15 @@ NEXT = {
     "auth_refused": "The cloud refuses the token. Renew it with `recorder provision`.",
     "server_error": "The cloud has trouble of its own. Try again later.",
     "throttled": "The cloud asks to wait. Try again in some minutes.",
+    "no_roots": "No trusted roots: no server is believed. `recorder update` with a set of roots, "
+    "or `recorder provision`, brings some.",
+    "root_ends": "It ends within a year: bring a newer set with `recorder update` in time.",
+    "root_ended": "It has ended: bring a newer set with `recorder update`.",
+    "no_modem": "cellular.apn is set, and this board has no modem. Another board, or clear it.",
+    "bad_answer": "The answer is none of the cloud's. A proxy in between?",
+    "refused": "The cloud refuses the trial clip. `recorder doctor` shows what it said.",
+    "url_refused": "Storage refuses its own address: is the clock right?",
+    "storage_failed": "The medium cannot be written. Take another card.",
     "no_requests": "This firmware holds no `requests`: no second opinion.",
 }
 _SHOWN = (
@@ -41,6 +50,9 @@ _SHOWN = (
     ("free_kb", "{} KiB free"),
     ("percent", "{} %"),
     ("recording", "{}"),
+    ("ends", "until {}"),
+    ("took_ms", "{} ms"),
+    ("said", "{}"),
 )
 
 

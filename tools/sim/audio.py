@@ -9,6 +9,7 @@ import soxr
 
 SAMPLE = pathlib.Path(__file__).parent / "sample" / "speech.wav"
 MAX_MINUTES = 600
+_PIECE_FRAMES = 1 << 20
 
 
 class AudioError(Exception):
@@ -44,10 +45,24 @@ def read_samples(path: pathlib.Path, rate_hz: int, repeat: int = 1) -> np.ndarra
     return np.tile(samples.astype("<i2"), repeat)
 
 
+class _Stream(soundfile.SoundFile):
+    """Read to its end without a seek after each piece, which fails where no total is stated."""
+
+    def seekable(self) -> bool:
+        return False
+
+
 def decode(data: bytes) -> tuple[np.ndarray, int]:
-    """The samples and rate of an object as storage holds it. Raises AudioError."""
+    """The samples and rate of an object as storage holds it. Raises AudioError.
+
+    Read to its end in pieces: the header of what came in chunks does not say how long it is.
+    """
+    pieces = [np.zeros((0, 1), "int16")]
     try:
-        samples, rate_hz = soundfile.read(io.BytesIO(data), dtype="int16", always_2d=True)
+        with _Stream(io.BytesIO(data)) as f:
+            rate_hz = f.samplerate
+            while len(piece := f.read(_PIECE_FRAMES, dtype="int16", always_2d=True)):
+                pieces.append(piece)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(f"The object does not decode: {error}") from None
-    return samples[:, 0], rate_hz
+    return np.concatenate(pieces)[:, 0], rate_hz

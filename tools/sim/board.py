@@ -6,7 +6,12 @@ board.json (read by device/hal/sim/board.py):
     speed   times real time, 0: as fast as it is taken      control   [address, port] of our end
     limits  setting -> highest number                       driver_ms  what its buffers hold
     rtc     "host" or "unset"                               cause     reset cause of this start
-Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log.
+    haste   how many times faster the rescue program's hours pass (absent: 1)
+    modem   what device/hal/sim/modem.py takes; none: the board has no modem
+    cellular_hosts  name -> address over 4G, where they are other ones than `hosts`
+    battery_pct  what its cell holds, null: on the mains
+Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log,
+rtc_memory, registers/ (the watchdog and its feeds until the supervisor has its own).
 """
 
 import json
@@ -21,11 +26,15 @@ import time
 from tools.sim.build import ROOT, build
 from tools.sim.control import ControlServer
 
+START = ROOT / "tools" / "sim" / "start.py"
 RESET_EXIT_CODE = 3
 MAX_RESETS = 20
-HEAP_KB = 320  # words are twice as wide here as on the board
+HEAP_KB = 324  # words are twice as wide here as on the board
 SSID = "bench"
 WIFI_PASSWORD = "bench-password"
+SIM_PIN = "4711"
+APN = "iot.bota.test"
+MODEM = {"family": "quectel", "pin": SIM_PIN, "apn": APN, "latency_ms": 20, "noise": True}
 
 
 class BoardError(Exception):
@@ -40,6 +49,20 @@ def find_micropython() -> str | None:
     if named:
         return named
     return shutil.which("micropython", path=str(pathlib.Path(sys.executable).parent))
+
+
+def is_starved(registers: pathlib.Path) -> bool:
+    """True if the watchdog of these registers runs and was not fed in time."""
+    times = []
+    limit_ms = None
+    for name in ("watchdog", "fed"):
+        try:
+            times.append((registers / name).stat().st_mtime)
+            if name == "watchdog":
+                limit_ms = json.loads((registers / name).read_text())["limit_ms"]
+        except (OSError, ValueError):
+            continue  # it does not run, or is being written
+    return limit_ms is not None and time.time() - max(times) > limit_ms / 1000
 
 
 class VirtualBoard:
@@ -71,6 +94,10 @@ class VirtualBoard:
         flash_kb: int = 16384,
         rtc: str = "unset",
         driver_ms: int = 500,
+        modem: dict | None = None,
+        cellular_hosts: dict[str, str] | None = None,
+        battery_pct: int | None = None,
+        haste: int = 1,
     ) -> None:
         """Write everything the board carries. May be called again between starts."""
         self._spec = {
@@ -84,6 +111,10 @@ class VirtualBoard:
             "control": list(self.control.address),
             "rtc": rtc,
             "driver_ms": driver_ms,
+            "modem": modem,
+            "cellular_hosts": cellular_hosts or hosts,
+            "battery_pct": battery_pct,
+            "haste": haste,
             # A pre-roll of a second takes 25 KiB (FLAC, 16 kHz).
             "limits": {"activity.pre_roll_s": 10 if self.has_room() else 1},
         }
@@ -102,6 +133,7 @@ class VirtualBoard:
         if path.exists():
             tree = json.loads(path.read_text())
         tree["values"]["wifi:" + SSID] = WIFI_PASSWORD
+        tree["values"]["cellular:pin"] = SIM_PIN
         tree["values"].pop("token", None)
         if token:
             tree["values"]["token"] = token
@@ -114,9 +146,10 @@ class VirtualBoard:
 
     def start(self, cause: str = "power_on") -> None:
         """Switch the power on."""
-        self._spec["cause"] = cause
-        (self.folder / "board.json").write_text(json.dumps(self._spec))
+        self.write_spec(cause=cause)
         self.control.forget_feeds()
+        for register in (self.folder / "registers").glob("*"):
+            register.unlink()
         self._process = subprocess.Popen(
             self.command_line(),
             cwd=self.folder,
@@ -132,8 +165,13 @@ class VirtualBoard:
             self._watcher = threading.Thread(target=self._watch, daemon=True)
             self._watcher.start()
 
-    def command_line(self) -> list[str]:
-        start = str(ROOT / "tools" / "sim" / "start.py")
+    def write_spec(self, **changes) -> None:
+        """board.json, with some of its keys changed."""
+        self._spec |= changes
+        (self.folder / "board.json").write_text(json.dumps(self._spec))
+
+    def command_line(self, start: pathlib.Path = START) -> list[str]:
+        start = str(start)
         if self.engine == "cpython":
             return [sys.executable, start, str(ROOT)]
         micropython = find_micropython()
@@ -190,12 +228,20 @@ class VirtualBoard:
             process = self._process
             code = process.poll()
             if code is None:
-                if self.control.is_starved():
+                if self._is_starved():
                     process.kill()
                     process.wait()
                     self._restart("watchdog")
             elif self._power.is_set() and process is self._process:
                 self._restart("reset" if code == RESET_EXIT_CODE else f"exit code {code}")
+
+    def _is_starved(self) -> bool:
+        """True if the watchdog runs and was not fed in time: by the supervisor over the control
+        channel, before it and in the rescue program by registers (rescue/sim_chip.py).
+        """
+        if self.control.has_watchdog():
+            return self.control.is_starved()
+        return is_starved(self.folder / "registers")
 
     def _restart(self, cause: str) -> None:
         if not self._power.is_set():

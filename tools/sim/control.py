@@ -107,6 +107,11 @@ class ControlServer:
         with self._changed:
             self._limit_s = None
 
+    def has_watchdog(self) -> bool:
+        """True if the supervisor's watchdog runs."""
+        with self._changed:
+            return self._limit_s is not None
+
     def is_starved(self) -> bool:
         """True if a watchdog runs and was not fed in time."""
         with self._changed:

@@ -37,6 +37,7 @@ class ClipProof:
     faults: list[str]
     promised_snr_db: int = 0  # 0: lossless
     snr_db: float = float("inf")
+    chunks: int = 0  # 0: it came as a whole file
 
     @property
     def seconds(self) -> float:
@@ -53,9 +54,11 @@ def collect(cloud, serial: str) -> list[ClipProof]:
     said = {rid: (number, sha) for number, (rid, sha) in delivered(serial).items()}
     proofs = []
     with cloud.operator() as operator:
-        for recording in list_recordings(operator):
-            if recording["status"] == "pending":
-                continue  # an empty row: a create whose answer was lost
+        recordings = list_recordings(operator)
+        given_up = {recording["metadata"].get("replaces_recording") for recording in recordings}
+        for recording in recordings:
+            if recording["status"] in ("pending", "streaming") or recording["id"] in given_up:
+                continue  # a create whose answer was lost, or chunks that came to nothing
             proofs.append(_check(cloud, recording, said.pop(recording["id"], None)))
     for rid, (number, sha) in said.items():
         lost = ClipProof(number, 0, 0, False, 0, np.zeros(0, "<i2"), 1, 0, rid, sha, [])
@@ -84,22 +87,31 @@ def _check(cloud, recording: dict, said: tuple[int, str] | None) -> ClipProof:
         faults.append("the device does not know that it was delivered")
     elif said != (metadata["clip"], sha256):
         faults.append("hash on the device differs from the object in storage")
-    if recording.get("content_sha256") != sha256:
+    chunks = cloud.chunk_keys(recording["id"])
+    if chunks:
+        faults += _check_chunks(cloud, recording["id"], data)
+    elif recording.get("content_sha256") != sha256:
         faults.append("hash at the cloud differs from the object in storage")
-    if not recording.get("content_sha256_verified_at"):
+    elif not recording.get("content_sha256_verified_at"):
         faults.append("the cloud did not verify the hash")
     try:
         samples, rate_hz = decode(data)
     except AudioError as error:
         samples, rate_hz = np.zeros(0, "<i2"), 1
         faults.append(str(error))
-    if len(samples) != metadata["samples"]:
+    # What goes while it is recorded declares its length at the end, in milliseconds.
+    if "samples" not in metadata:
+        if recording["duration_ms"] != len(samples) * 1000 // rate_hz:
+            faults.append(
+                f"{len(samples)} samples decoded, {recording['duration_ms']} ms declared"
+            )
+    elif len(samples) != metadata["samples"]:
         faults.append(f"{len(samples)} samples decoded, {metadata['samples']} declared")
     return ClipProof(
         metadata["clip"],
         metadata["take"],
         metadata["index"],
-        metadata["last"],
+        metadata.get("last", False),
         metadata["first_sample"],
         samples,
         rate_hz,
@@ -108,7 +120,27 @@ def _check(cloud, recording: dict, said: tuple[int, str] | None) -> ClipProof:
         sha256,
         faults,
         metadata.get("snr_db", 0),
+        chunks=len(chunks),
     )
+
+
+def _check_chunks(cloud, rid: str, data: bytes) -> list[str]:
+    """What finalize declared against the objects: every chunk there, their MD5 that of the
+    recording.
+    """
+    said = [
+        r.body_json
+        for r in cloud.log.requests
+        if r.route == "finalize" and f"/{rid}/" in r.path and r.answer_status == 200
+    ]
+    if len(said) < 2 or said[-1] != said[-2]:
+        return ["finalize was not repeated with the same words"]
+    faults = []
+    if said[-1]["total_chunks"] != len(cloud.chunk_keys(rid)):
+        faults.append("another number of chunks in storage than declared")
+    if said[-1].get("checksum_md5") != hashlib.md5(data).hexdigest():
+        faults.append("MD5 on the device differs from the object in storage")
+    return faults
 
 
 def compare_with_truth(proofs: list[ClipProof], truth: np.ndarray, may_miss: int = 0) -> int:
@@ -200,6 +232,9 @@ def table(proofs: list[ClipProof]) -> Table:
         "verified it. Audio: decoded equals heard, sample for sample; or (near-lossless) the "
         "signal-to-noise ratio.",
     )
+    in_chunks = [proof.chunks for proof in proofs if proof.chunks]
+    if in_chunks:
+        view.caption += f" {len(in_chunks)} clips came as {sum(in_chunks)} chunks."
     for name in ("clip", "take", "seconds", "bytes"):
         view.add_column(name, justify="right", no_wrap=True)
     view.add_column("recording", no_wrap=True)

@@ -23,16 +23,16 @@ import time
 import tty
 
 import trustme
-from littlefs import LittleFS
 
-from tools.sim.board import RESET_EXIT_CODE, BoardError, find_micropython
+from tools.image import littlefs_image
+from tools.sim.board import RESET_EXIT_CODE, BoardError, find_micropython, is_starved
 
 START = pathlib.Path(__file__).with_name("serial_start.py")
-BLOCK_BYTES = 4096
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _FRIENDLY_BANNER = b'Type "help()"'
 _LOOK_S = 0.05
 _START_LIMIT_S = 10.0
+_SLOW_READER_S = 2.0
 
 
 def _some_root() -> bytes:
@@ -56,6 +56,8 @@ class SerialBoard:
         self.resets: list[str] = []
         self.received_bytes = 0  # from the laptop, since the cable was last plugged in
         self.cut_after_bytes: int | None = None  # pull the cable by itself then
+        self.sent_bytes = 0  # to the laptop, likewise
+        self.cut_after_sent_bytes: int | None = None
         self._child: subprocess.Popen | None = None
         self._port = self._console = -1
         self._held_open: list[int] = []
@@ -64,6 +66,7 @@ class SerialBoard:
         self._is_raw = False
         self._has_prompt = False  # since this start
         self._interrupt_due = False  # Ctrl-C came before any code could be interrupted
+        self._is_deaf = False  # the laptop has not read for long
         self._tail = b""
         self._lock = threading.Lock()
         (self.hardware / "registers").mkdir(parents=True, exist_ok=True)
@@ -109,31 +112,15 @@ class SerialBoard:
     def image(self, build_folder: pathlib.Path | None, files: dict[str, bytes]) -> None:
         """Write the system flash at once, as a factory would: a built application, and files."""
         path = self.hardware / "system.img"
-        blocks = path.stat().st_size // BLOCK_BYTES
-        image = LittleFS(block_size=BLOCK_BYTES, block_count=blocks, disk_version=0x00020000)
-        wanted = dict(files)
+        wanted = {}
         for source in sorted(build_folder.rglob("*")) if build_folder else ():
             if source.suffix in (".py", ".mpy"):
                 wanted[str(source.relative_to(build_folder))] = source.read_bytes()
-        for name, data in wanted.items():
-            image.makedirs(os.path.dirname("/" + name), exist_ok=True)
-            with image.open("/" + name, "wb") as f:
-                f.write(data)
-        path.write_bytes(bytes(image.context.buffer))
+        path.write_bytes(littlefs_image.write(wanted | files, path.stat().st_size))
 
     def read_image(self) -> dict[str, bytes]:
         """Every file on the system flash, read without the board."""
-        data = (self.hardware / "system.img").read_bytes()
-        image = LittleFS(block_size=BLOCK_BYTES, block_count=len(data) // BLOCK_BYTES, mount=False)
-        image.context.buffer = bytearray(data)
-        image.mount()
-        found = {}
-        for folder, _, names in image.walk("/"):
-            for name in names:
-                path = folder.rstrip("/") + "/" + name
-                with image.open(path, "rb") as f:
-                    found[path[1:]] = f.read()
-        return found
+        return littlefs_image.read((self.hardware / "system.img").read_bytes())
 
     def secrets(self) -> dict:
         """The secrets store, read without the board."""
@@ -147,15 +134,17 @@ class SerialBoard:
         except (OSError, ValueError):
             return None
 
-    def plug_in(self) -> None:
-        """Give power and a port. Raises BoardError without a unix port to run."""
+    def plug_in(self, runs_main: bool = True) -> None:
+        """Give power and a port. Raises BoardError without a unix port to run. runs_main: without,
+        it stops after boot.py, until the next reset.
+        """
         micropython = find_micropython()
         if micropython is None:
             raise BoardError("There is no micropython: set MICROPYTHON to a unix port.")
         self._micropython = micropython
         for register in (self.hardware / "registers").iterdir():
             register.unlink()
-        self.received_bytes = 0
+        self.received_bytes = self.sent_bytes = 0
         self._stop.clear()
         self._port, port_slave = pty.openpty()
         tty.setraw(port_slave)
@@ -163,9 +152,14 @@ class SerialBoard:
         link = pathlib.Path(self.device)
         link.unlink(missing_ok=True)
         link.symlink_to(os.ttyname(port_slave))
-        self._spawn(runs_main=True)
+        self._spawn(runs_main, cause="power_on")
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    @property
+    def is_at_prompt(self) -> bool:
+        """True once the REPL has answered since this start."""
+        return self._has_prompt
 
     def pull_cable(self) -> None:
         """Take port and power away, both at once, in the middle of whatever happens."""
@@ -188,7 +182,7 @@ class SerialBoard:
             self._held_open = []
             pathlib.Path(self.device).unlink(missing_ok=True)
 
-    def _spawn(self, runs_main: bool) -> None:
+    def _spawn(self, runs_main: bool, cause: str) -> None:
         (self.hardware / "started").unlink(missing_ok=True)
         console, slave = pty.openpty()
         tty.setraw(slave)
@@ -199,6 +193,7 @@ class SerialBoard:
             "RECORDER_HARDWARE": "/hardware",
             "RECORDER_HARDWARE_HOST": str(self.hardware.resolve()),
             "RECORDER_UNIQUE_ID": self.serial_number,
+            "RECORDER_CAUSE": cause,
             "RECORDER_RUNS_MAIN": "1" if runs_main else "0",
         }
         self._child = subprocess.Popen(
@@ -234,9 +229,18 @@ class SerialBoard:
             if self._is_starved():
                 self.resets.append("watchdog")
                 self._child.kill()
-            if self.cut_after_bytes is not None and self.received_bytes >= self.cut_after_bytes:
+            if self._is_cut():
                 self._stop.set()
                 self._unplug()
+
+    def _is_cut(self) -> bool:
+        for limit, count in (
+            (self.cut_after_bytes, self.received_bytes),
+            (self.cut_after_sent_bytes, self.sent_bytes),
+        ):
+            if limit is not None and count >= limit:
+                return True
+        return False
 
     def _from_laptop(self, data: bytes) -> None:
         self.received_bytes += len(data)
@@ -278,6 +282,7 @@ class SerialBoard:
             self._has_prompt, self._interrupt_due = True, False
         with (self.folder / "serial.log").open("ab") as log:
             log.write(data)
+        self.sent_bytes += len(data)
         self._write(self._port, data)
 
     def _child_ended(self) -> None:
@@ -285,8 +290,9 @@ class SerialBoard:
         code = self._child.wait()
         os.close(self._console)
         is_soft = code == 0
+        is_reset = code in (RESET_EXIT_CODE, -signal.SIGTERM)
+        is_watchdog = code == -signal.SIGKILL
         if not is_soft:
-            is_reset = code in (RESET_EXIT_CODE, -signal.SIGTERM)
             self.resets.append("reset" if is_reset else f"exit code {code}")
         was_raw = self._is_raw and is_soft
         if is_soft:
@@ -294,7 +300,7 @@ class SerialBoard:
         else:
             (self.hardware / "registers" / "watchdog").unlink(missing_ok=True)
         # Only a soft reset out of the raw REPL leaves main.py out.
-        self._spawn(runs_main=not was_raw)
+        self._spawn(runs_main=not was_raw, cause="watchdog" if is_watchdog else "reset")
         if was_raw:
             said = self._read_until(b">>> ")
             self._write(self._port, said[: max(0, said.find(b"MicroPython "))])
@@ -316,22 +322,24 @@ class SerialBoard:
         return said
 
     def _write(self, descriptor: int, data: bytes) -> None:
+        waited_s = 0.0
         while data:
-            _, ready, _ = select.select([], [descriptor], [], _LOOK_S)
+            look_s = 0 if descriptor == self._port and self._is_deaf else _LOOK_S
+            _, ready, _ = select.select([], [descriptor], [], look_s)
             if ready:
                 data = data[os.write(descriptor, data) :]
-            elif self._stop.is_set() or descriptor == self._port:
-                return  # nobody listens: a serial port drops what nobody takes
+                waited_s = 0.0
+                if descriptor == self._port:
+                    self._is_deaf = False
+                continue
+            waited_s += _LOOK_S
+            if descriptor == self._port and (self._is_deaf or waited_s > _SLOW_READER_S):
+                # Nobody listens: a serial port drops what nobody takes.
+                self._is_deaf = True
+                return
+            if self._stop.is_set():
+                return
 
     def _is_starved(self) -> bool:
         """True if a watchdog runs and was not fed in time."""
-        registers = self.hardware / "registers"
-        limit = self.register("watchdog")
-        if not limit:
-            return False
-        fed = [
-            (registers / name).stat().st_mtime
-            for name in ("watchdog", "fed")
-            if (registers / name).exists()
-        ]
-        return bool(fed) and time.time() - max(fed) > limit["limit_ms"] / 1000
+        return is_starved(self.hardware / "registers")

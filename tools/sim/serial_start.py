@@ -115,8 +115,11 @@ def _run(name):
 micropython.kbd_intr(-1)  # firmware cannot be interrupted while it mounts
 sys.modules["machine"] = _Machine()
 _mount()
-micropython.kbd_intr(3)
-with open("/hardware/started", "w") as _f:
-    _f.write("")
-if _run("boot.py") and os.getenv("RECORDER_RUNS_MAIN") == "1":
-    _run("main.py")
+try:
+    micropython.kbd_intr(3)
+    with open("/hardware/started", "w") as _f:
+        _f.write("")
+    if _run("boot.py") and os.getenv("RECORDER_RUNS_MAIN") == "1":
+        _run("main.py")
+except KeyboardInterrupt:  # one more, between two programs: a board is at its prompt then
+    pass

@@ -20,16 +20,22 @@ _FILE_MODULES = (
     "store.paths",
     "store.repair",
     "transfer.source",
+    "transfer.stored",
 )
 # Module -> lengths in ms of the sleeps that only look around.
 _POLLS = {
     "supervisor.indicator": ("_LOOK_MS",),
     "supervisor.supervisor": ("_FEED_MS",),
     "supervisor.heartbeat": ("_CHECK_MS",),
-    "link.link": ("_WATCH_MS", 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000,
-                  300_000),
+    "link.link": ("_WATCH_MS",),
 }  # fmt: skip
-_POLL_WAITS = ("transfer.lane", "store.recovery", "link.timekeeper")
+_POLL_WAITS = (
+    "transfer.lane",
+    "store.recovery",
+    "link.timekeeper",
+    "link.link",
+    "power.keeper",
+)
 _MARKS = (32768 - 900, 32768 + 900, 1000, 20, 0)  # of a voice: span, energy
 
 
@@ -78,21 +84,29 @@ def install(settings_changes):
         module(name).gc = types.SimpleNamespace(collect=lambda: Hook.world.stall(costs.GC))
     module("capture.signal").measure = _measure
     _put_codec(module("codec"))
+    if settings_changes.get("upload.live"):
+        # The sized-block codec packs a second far tighter than PCM.
+        module("transfer.chunked").most_bytes_of_a_second = lambda rate_hz: (
+            blocks.HEADER_BYTES + 2 * rate_hz // blocks._SAMPLES_A_BYTE
+        )
     settings = module("config").defaults()
     settings.update(settings_changes)
-    app.load_settings = lambda data, kept, limits: (dict(settings), [], None)
+    kept_config = module("config_kept")
+    kept_config.load_settings = lambda data, kept, limits: (dict(settings), [], None)
     app.seeded_bits = lambda device_id, boot: (
         random.Random(f"{Hook.world.seed} boot {boot}").getrandbits
     )
 
 
 _ALL = (
-    "joints", "errors", "http.client", "link.clock", "link.link", "link.timekeeper", "link.ntp",
+    "joints", "errors", "http.client",
+    "link.clock", "link.slept_clock", "link.link", "link.timekeeper", "link.ntp",
+    "power.brown_out", "power.gate", "power.keeper", "power.resets", "power.saver",
     "queue.backlog", "queue.waits", "store.medium", "store.recovery", "store.repair",
     "store.slots", "store.store", "supervisor.heartbeat", "supervisor.indicator",
     "supervisor.people", "supervisor.status", "supervisor.supervisor", "transfer.cloud",
     "transfer.lane", "transfer.whole_file", "capture.level", "capture.pace", "capture.recorder",
-    "capture.take", "config",
+    "capture.resting", "capture.take", "config",
 )  # fmt: skip
 
 
@@ -104,6 +118,7 @@ class _Time:
 
     def monotonic_ns(self):
         self._fake.loop = Hook.world.loop
+        self._fake.skew_ms = Hook.world.skew_ms
         return self._fake.monotonic_ns()
 
 

@@ -164,9 +164,10 @@ class FakeTime:
 
     def __init__(self):
         self.loop = None
+        self.skew_ms = 0.0  # how far the board's ticks are off by now
 
     def monotonic_ns(self):
-        return int(self.loop.now_ms) * 1_000_000
+        return int(self.loop.now_ms + self.skew_ms) * 1_000_000
 
 
 def sleeper(current, poll_ms=(), is_last=False):

@@ -1,6 +1,6 @@
 """The cloud in memory: the API's device routes and storage, as bytes in and bytes out.
 
-A model of tools/cloud (generation "s"), held to it by host_tests/month/test_cloud_model.py, which
+A model of tools/cloud (generation "s"), held to it by host_tests/cloud/test_cloud_model.py, which
 sends the same requests to both. It exists for speed: a month makes a thousand requests in 20 ms.
 """
 
@@ -14,6 +14,7 @@ _AUDIO_TYPES = (
 )  # fmt: skip
 _IDEMPOTENCY_LIFE_S = 24 * 3600
 _URL_LIFE_S = 3600
+_MOST_CHUNKS = 10_000
 
 
 class Answer:
@@ -34,11 +35,15 @@ def _dump(value):
 
 
 class Recording:
-    def __init__(self, rid, device, metadata):
+    def __init__(self, rid, device, metadata, is_stream=False):
         self.rid = rid
         self.device = device
         self.metadata = metadata
-        self.status = "pending"
+        self.status = "streaming" if is_stream else "pending"
+        self.is_stream = is_stream
+        self.chunks = {}  # number -> key
+        self.finalized = None
+        self.stitched = None
         self.media = []  # [key, content type, declared size], newest last
         self.declared = None
         self.polls = 0
@@ -90,7 +95,13 @@ class CloudModel:
         if parts[1:] == ["recordings"]:
             return self._create
         if len(parts) == 4 and parts[1] == "recordings":
-            return {"upload-url": self._url, "upload-complete": self._complete}.get(parts[3])
+            return {
+                "upload-url": self._url,
+                "upload-complete": self._complete,
+                "finalize": self._finalize,
+            }.get(parts[3])
+        if len(parts) == 6 and parts[1::2] == ["recordings", "chunks", "upload-url"]:
+            return self._chunk_url
         if len(parts) == 4 and parts[1] == "devices" and parts[3] == "heartbeat":
             return self._heartbeat
         return None
@@ -106,7 +117,8 @@ class CloudModel:
         value = _object(body)
         if value is None or not isinstance(value.get("metadata", {}), dict):
             return Answer(400, code="invalid_request")
-        recording = Recording(self._new("rec"), device, value.get("metadata") or {})
+        metadata, is_stream = value.get("metadata") or {}, bool(value.get("streaming"))
+        recording = Recording(self._new("rec"), device, metadata, is_stream)
         self.recordings[recording.rid] = recording
         answer = Answer(201, recording.view())
         if key:
@@ -121,23 +133,74 @@ class CloudModel:
         recording, wish = self._find(device, parts), _object(body)
         if wish is None:
             return Answer(400, code="invalid_request")
-        if recording is None:
-            return Answer(404, code="not_found")
         content_type, size = wish.get("content_type"), wish.get("file_size_bytes", 1)
         is_size = isinstance(size, int) and size >= 1
-        if wish.get("type", "audio") != "audio" or content_type not in _AUDIO_TYPES or not is_size:
+        if wish.get("type", "audio") != "audio" or not is_size:
+            return Answer(400, code="invalid_request")
+        if recording is None:
+            return Answer(404, code="not_found")
+        if content_type not in _AUDIO_TYPES:
             return Answer(400, code="invalid_request")
         if recording.status not in ("pending", "integrity_failure"):
             return Answer(409, code="resource_already_exists")
         key = f"proj/{recording.rid}/{self._new('med')}/audio"
         recording.media.append((key, content_type, wish.get("file_size_bytes")))
         recording.declared, recording.polls = None, 0
+        value = self._sign(key, content_type, now_s)
+        value["upload_token"] = self._new("up")
+        return Answer(200, value)
+
+    def _sign(self, key, content_type, now_s):
         signature = self._new("sig")
         self.urls[signature] = (key, content_type, now_s + _URL_LIFE_S)
         url = f"https://{self.storage_host}/recordings/{key}?X-Amz-Signature={signature}"
-        value = {"upload_url": url, "content_type": content_type}
-        value["upload_token"] = self._new("up")
-        return Answer(200, value)
+        return {"upload_url": url, "content_type": content_type}
+
+    def _chunk_url(self, device, parts, headers, body, now_s):
+        recording, wish = self._find(device, parts), _object(body)
+        if wish is None:
+            return Answer(400, code="invalid_request")
+        if recording is None:
+            return Answer(404, code="not_found")
+        is_number = parts[4].isdigit() and 1 <= int(parts[4]) <= _MOST_CHUNKS
+        if not is_number or wish.get("content_type") not in _AUDIO_TYPES:
+            return Answer(400, code="invalid_request")
+        if recording.status != "streaming":
+            return Answer(409, code="resource_already_exists")
+        key = f"proj/{recording.rid}/chunks/{int(parts[4]):06d}"
+        recording.chunks[int(parts[4])] = key
+        return Answer(200, self._sign(key, wish["content_type"], now_s))
+
+    def _finalize(self, device, parts, headers, body, now_s):
+        recording, said = self._find(device, parts), _object(body)
+        said = said or {}
+        total, duration_ms = said.get("total_chunks"), said.get("final_duration_ms")
+        if not _is_count(total, _MOST_CHUNKS) or not _is_count(duration_ms):
+            return Answer(400, code="invalid_request")
+        if recording is None:
+            return Answer(404, code="not_found")
+        if not recording.is_stream:
+            return Answer(409, code="not_streaming_recording")
+        stored = {n: key for n, key in recording.chunks.items() if key in self.objects}
+        if recording.finalized is None:
+            if sorted(stored) != list(range(1, total + 1)):
+                return Answer(409, code="chunk_count_mismatch")
+            recording.finalized = said
+        elif recording.finalized != said:
+            return Answer(409, code="already_finalized")
+        status = {"integrity_failure": "failed"}.get(recording.status, recording.status)
+        if status == "streaming":
+            recording.polls += 1
+            status = "stitching"
+            if recording.polls > self.verification_polls:
+                data = b"".join(self.objects[stored[n]] for n in sorted(stored))
+                if said.get("checksum_md5") not in (None, hashlib.md5(data).hexdigest()):
+                    recording.status = "integrity_failure"
+                    return Answer(409, code="checksum_mismatch")
+                recording.status = status = "uploaded"
+                recording.stitched, recording.size = data, len(data)
+        answer = {"id": recording.rid, "status": status, "chunks_received": total}
+        return Answer(200, answer)
 
     def rid_of(self, target):
         """The recording that a storage target belongs to, or None."""
@@ -163,6 +226,8 @@ class CloudModel:
 
     def object_of(self, recording):
         """The newest stored bytes of a recording, or None."""
+        if recording.is_stream:
+            return recording.stitched
         return self._stored(recording)[0]
 
     def _stored(self, recording):
@@ -215,6 +280,10 @@ def _object(body):
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _is_count(value, most=1 << 62):
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
 def _is_sha(text):

@@ -23,13 +23,14 @@ class Defect:
     """pairs: (file below device/, text that stands in it once, what comes in its place).
 
     caught_by: the invariants that may notice it; a crash does not count. faults: how many things
-    must go wrong at the same time before it shows.
+    must go wrong at the same time before it shows. in_chunks: it shows only where clips go so.
     """
 
     name: str
     caught_by: tuple[str, ...]
     faults: int
     pairs: tuple[tuple[str, str, str], ...]
+    in_chunks: bool = False
 
 
 DEFECTS = (
@@ -314,6 +315,55 @@ DEFECTS = (
         1,
         (("http/client.py", "            kept.connection.close()\n", ""),),
     ),
+    Defect(
+        "a chunk counts before storage has it",
+        ("S1", "S2", "S3", "S4", "L1"),
+        1,
+        (
+            (
+                "transfer/chunked.py",
+                "                await self._put(clip, number, source)\n"
+                "            except UrlRefused as e:\n",
+                "                self._keep(dict(self._value, n=number, s=end))\n"
+                "                await self._put(clip, number, source)\n"
+                "            except UrlRefused as e:\n",
+            ),
+        ),
+        in_chunks=True,
+    ),
+    Defect(
+        "a clip is freed when finalize was asked, whatever it answered",
+        ("S1", "S2", "S3"),
+        1,
+        (
+            (
+                "transfer/finalize.py",
+                "    if outcome == chunks.ACCEPTED:\n",
+                "    if outcome:\n",
+            ),
+        ),
+        in_chunks=True,
+    ),
+    Defect(
+        "stitching counts as proof",
+        ("S1", "S2", "S3"),
+        1,
+        (
+            (
+                "api/chunks.py",
+                '    if state == "stitching":\n        return STITCHING\n',
+                '    if state == "stitching":\n        return ACCEPTED\n',
+            ),
+        ),
+        in_chunks=True,
+    ),
+    Defect(
+        "the whole file after chunks goes under its old key",
+        ("S6", "L1", "L5"),
+        1,
+        (("transfer/whole_file.py", 'key += "-w"', 'key += "-s"'),),
+        in_chunks=True,
+    ),
 )
 
 
@@ -341,6 +391,7 @@ def hunt(defect: Defect, seeds: int, days: int = 30) -> tuple[int, str] | None:
         plant(defect, folder)
         words = [sys.executable, "-W", "ignore", "-m", "tools.torture.month", "--count", seeds]
         words += ["--days", days, "--until", *defect.caught_by]
+        words += ["--chunks"] if defect.in_chunks else []
         result = subprocess.run(
             [str(word) for word in words],
             cwd=folder,

@@ -14,13 +14,15 @@ Kinds of events, in the order of time, and their details:
     failure   heard                                the medium refused a call of the device
     open      clip                                 a record in state `open` became durable
     record    clip, state, why                     any record that became durable
-    closed    clip, sha, size, runs                it is not open any more: sha and size of bytes
-                                                   that are to leave, runs [(first, count)] of
+    closed    clip, sha, stored_sha, size, runs    it is not open any more: sha and size of bytes
+                                                   that are to leave (as chunks: the stored
+                                                   ones), runs [(first, count)] of
                                                    samples in the file, first None: silence
     damage    clip                                 the file of a closed clip changed
     remove    clip, what                           what: audio, record, body; clip 0: not ours
     request   id, route, host, tls, bearer, rid, clip, key, body
-                                                   route: create, url, put, complete, heartbeat;
+                                                   route: create, url, put, complete, heartbeat,
+                                                   chunk_url, finalize;
                                                    body: a digest of the bytes
     commit    id, route, rid, clip, status, code, sha, size
                                                    what the server did; sha, size of its object
@@ -93,6 +95,7 @@ class History:
     api_hosts: tuple[str, ...] = ()
     storage_hosts: tuple[str, ...] = ()
     foreign_changed: list[str] = dataclasses.field(default_factory=list)
+    in_chunks: bool = False  # clips go in chunks: live ones before older ones
     rest_code: str | None = None
     rest_bound_ms: int = 0
     rest_after_ms: int | None = None

@@ -8,7 +8,12 @@ from tools.torture.history import History, Violation
 
 _FORWARD = ("open", "closed", "creating", "created", "stored", "completing", "done")
 _ASIDE = ("parked", "quarantined")
-_SECOND_PUT = ("integrity_failure",)
+_SECOND_PUT = ("integrity_failure", "checksum_mismatch")
+_GIVEN_UP = "W chunks given up clip="
+_ENDS = ("complete", "finalize")
+_BYTES_AGAIN = ("completing", "created")
+# What chunks have of their own: confirmed one by one while the clip is `closed`.
+_OF_CHUNKS = (("closed", "completing"), ("completing", "closed"))
 _MIN_WAITS = 8  # so many waits without jitter are no chance: one in 10**8 histories
 _JITTER_SEEN_PCT = 5
 
@@ -22,15 +27,24 @@ def judge(history: History) -> list[Violation]:
     return found
 
 
+def _shas(closed):
+    """The hashes that a closed clip may have in storage: whole, or as chunks."""
+    return (closed["sha"], closed.get("stored_sha", closed["sha"]))
+
+
+def _is_stitched(detail):
+    return detail["route"] == "finalize" and detail["sha"] is not None
+
+
 def s1_no_loss(history):
     """A closed clip is whole on the device, or whole at the server and acknowledged."""
     closed, proved = {}, set()
     for event in history.events:
         detail = event.detail
         if event.kind == "closed":
-            closed[detail["clip"]] = detail["sha"]
-        elif event.kind == "commit" and detail["route"] == "complete" and detail["status"] == 200:
-            if detail["sha"] == closed.get(detail["clip"]):
+            closed[detail["clip"]] = _shas(detail)
+        elif event.kind == "commit" and detail["route"] in _ENDS and detail["status"] == 200:
+            if detail["sha"] in closed.get(detail["clip"], ()):
                 proved.add(detail["clip"])
         elif event.kind == "damage" and detail["clip"] not in proved:
             yield f"clip {detail['clip']} was changed on the medium at {event.at_ms} ms"
@@ -54,7 +68,7 @@ def s2_delete_order(history):
         elif event.kind == "commit" and detail["status"] in (200, 204):
             if detail["route"] == "put":
                 put.add(detail["rid"])
-            elif detail["route"] == "complete":
+            elif detail["route"] == "complete" or _is_stitched(detail):
                 acknowledged.add(clip)
                 if detail["rid"] not in put:
                     yield f"{detail['rid']} was acknowledged without a PUT"
@@ -74,7 +88,7 @@ def s3_integrity(history):
         clip = closed.get(recording.clip)
         if recording.acknowledged and clip is None:
             yield f"{recording.rid} is acknowledged and no clip {recording.clip} was closed"
-        elif recording.acknowledged and clip["sha"] != recording.sha:
+        elif recording.acknowledged and recording.sha not in _shas(clip):
             yield f"{recording.rid} is not what clip {recording.clip} holds"
     for event in history.of("record"):
         if event.detail["state"] != "done":
@@ -95,6 +109,15 @@ def s4_at_most_one(history):
         if len(rids) > 1:
             yield f"clip {clip} is acknowledged as {', '.join(rids)}"
     lost = _lost_creates(history)
+    # Chunks that came to nothing, or that the cloud did not take: the whole file, in a new one.
+    for event in history.of("commit", "log"):
+        text = event.detail.get("text", "")
+        clip = event.detail.get("clip", 0)
+        if text.startswith(_GIVEN_UP):
+            clip = int(text[len(_GIVEN_UP) :].split()[0])
+        elif event.detail.get("code") != "checksum_mismatch":
+            continue
+        lost[clip] = lost.get(clip, 0) + 1
     for clip, rids in extra.items():
         if len(rids) - 1 > lost.get(clip, 0):
             yield f"clip {clip} has {len(rids)} recordings for {lost.get(clip, 0)} lost answers"
@@ -154,8 +177,8 @@ def s5_no_needless_put(history):
             clip_of[detail["id"]] = detail["clip"]
             if detail["route"] == "put" and detail["clip"] in stored:
                 yield f"clip {detail['clip']} was PUT again at {event.at_ms} ms after `stored`"
-            elif detail["route"] == "complete" and detail["rid"] not in put:
-                yield f"complete of {detail['rid']} before its PUT at {event.at_ms} ms"
+            elif detail["route"] in _ENDS and detail["rid"] not in put:
+                yield f"{detail['route']} of {detail['rid']} before its PUT at {event.at_ms} ms"
         elif event.kind == "commit" and detail["route"] == "put" and detail["status"] == 200:
             put.add(detail["rid"])
 
@@ -171,20 +194,25 @@ def s6_same_body(history):
             said = (detail["key"], detail["body"])
             if not detail["key"]:
                 yield f"create of clip {detail['clip']} without a key"
-            if creates.setdefault(detail["clip"], said) != said:
+            # One recording for the chunks, and one for the whole file if they came to nothing.
+            way = next((end for end in ("-s", "-w") if str(detail["key"]).endswith(end)), "")
+            if creates.setdefault((detail["clip"], way), said) != said:
                 yield f"create of clip {detail['clip']} changed at {event.at_ms} ms"
-        elif event.kind == "request" and detail["route"] == "complete":
+        elif event.kind == "request" and detail["route"] in _ENDS:
             if completes.setdefault(detail["rid"], detail["body"]) != detail["body"]:
-                yield f"complete of {detail['rid']} changed at {event.at_ms} ms"
+                yield f"{detail['route']} of {detail['rid']} changed at {event.at_ms} ms"
     keys = {}
-    for clip, (key, _) in creates.items():
+    for (clip, _), (key, _) in creates.items():
         if keys.setdefault(key, clip) != clip:
             yield f"clips {keys[key]} and {clip} use one Idempotency-Key"
 
 
 def s7_monotone(history):
-    """States go forward; back only from completing to created (the bytes go up again)."""
+    """States go forward; back only from completing to created (the bytes go up again), or to
+    closed (the chunks came to nothing).
+    """
     states, lines = {}, {}
+    jumps = (_BYTES_AGAIN, *(_OF_CHUNKS if history.in_chunks else ()))
     for event in history.of("record"):
         clip, state = event.detail["clip"], event.detail["state"]
         before = states.get(clip)
@@ -194,7 +222,7 @@ def s7_monotone(history):
             if sequence <= lines.get(clip, 0):
                 yield f"record of clip {clip} has sequence {sequence} again at {event.at_ms} ms"
             lines[clip] = sequence
-        if before is None or state in _ASIDE or (before, state) == ("completing", "created"):
+        if before is None or state in _ASIDE or (before, state) in jumps:
             continue
         if before in _ASIDE:
             yield f"clip {clip} went from {before} to {state} by itself"
@@ -258,7 +286,7 @@ def s9_order(history):
     disturbed = history.of("cut", "reset", "failure", "failed") or any(
         e.detail["status"] not in (200, 201) for e in history.of("answer")
     )
-    if not disturbed:
+    if not disturbed and not history.in_chunks:
         order = [
             e.detail["clip"]
             for e in history.of("commit")

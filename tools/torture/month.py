@@ -34,13 +34,23 @@ class Outcome:
         self.steps = place.counts["steps"]
 
 
-def run(forecast: weather.Weather) -> Outcome:
-    """One history."""
+def run(
+    forecast: weather.Weather, sleeps_ppm: int | None = None, in_chunks: bool = False
+) -> Outcome:
+    """One history. sleeps_ppm: the board can be put to sleep, with ticks so far off meanwhile.
+    in_chunks holds for all runs of a process: the settings are bent in once.
+    """
     global _is_bent
     if not _is_bent:
-        bend.install(world.SETTINGS)
+        bend.install(world.SETTINGS | (world.IN_CHUNKS if in_chunks else {}))
         _is_bent = True
-    place = world.World(forecast)
+    place = world.World(forecast, in_chunks)
+    if sleeps_ppm is not None:
+        place.sleep = parts.Sleep(place, sleeps_ppm)
+        for event in forecast.events:
+            if event["what"] == "take":
+                place.presses_ms += [1000 * event["at_s"], 1000 * (event["at_s"] + event["for_s"])]
+        place.presses_ms.sort()
     bend.Hook.world = place
     gc.disable()
     try:
@@ -127,6 +137,7 @@ async def _program(place, plan, cause):
     tasks = {row[0]: row[1].__self__ for row in supervisor._table}
     place.recorder, place.lane = tasks["recorder"], tasks["lane"]
     place.heartbeat = tasks["heartbeat"]
+    place.keeper = tasks.get("power")
     failed = await supervisor.run()
     place.add("reset", why=f"task {failed} ended")
     place.said(f"E reset because task={failed} ended")
@@ -156,7 +167,9 @@ def main(argv=None) -> int:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--weather", type=pathlib.Path)
     parser.add_argument("--journal", type=pathlib.Path, help="write all that happened to a file")
+    parser.add_argument("--chunks", action="store_true", help="clips go in chunks, live too")
     parser.add_argument("--until", nargs="+", metavar="NAME", help="stop at such a violation")
+    parser.add_argument("--sleeps-ppm", type=int, help="the board sleeps, its ticks go so wrong")
     options = parser.parse_args(argv)
     forecasts = (
         [weather.Weather.from_json(options.weather.read_text())]
@@ -165,7 +178,7 @@ def main(argv=None) -> int:
     )
     began, seeds, bad = time.perf_counter(), 0, 0
     for forecast in forecasts:
-        outcome = run(forecast)
+        outcome = run(forecast, options.sleeps_ppm, options.chunks)
         seeds += 1
         bad += bool(outcome.violations)
         for violation in outcome.violations:

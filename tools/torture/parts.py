@@ -99,6 +99,9 @@ class Wifi:
     def is_up(self):
         return self.status() == "up"
 
+    def address(self):
+        return "192.0.2.7" if self.is_up() else None
+
     def rssi_dbm(self):
         return -60 if self.is_up() else None
 
@@ -166,6 +169,9 @@ class Battery:
     def percent(self):
         return 80
 
+    def voltage_mv(self):
+        return 3900
+
     def is_charging(self):
         return False
 
@@ -180,6 +186,32 @@ class Button:
     async def pressed(self):
         await self._event.wait()
         self._event.clear()
+
+
+class Sleep:
+    """The world goes on, the ticks a little wrong, until somebody comes to the button."""
+
+    wakes_by = ("time", "button")
+    drift_ppm = 10_000  # what hal/esp32/sleep.py says
+
+    def __init__(self, world, ticks_ppm):
+        self._world = world
+        self._ticks_ppm = ticks_ppm
+        self.ended_by_button = 0
+
+    def light(self, limit_ms):
+        world = self._world
+        if world.wifi.status() in ("up", "joining") or world.microphone.ring is not None:
+            raise AssertionError("asleep with the radio or the microphone on")
+        now_ms = world.loop.now_ms
+        coming = [at_ms for at_ms in world.presses_ms if now_ms < at_ms <= now_ms + limit_ms]
+        slept_ms = min(coming) - now_ms if coming else limit_ms
+        world.is_asleep = True
+        world.loop.stall(slept_ms)
+        world.is_asleep = False
+        world.skew_ms += slept_ms * self._ticks_ppm / 1e6
+        self.ended_by_button += bool(coming)
+        return "button" if coming else "time"
 
 
 class Console:
@@ -209,8 +241,10 @@ class Watchdog:
 
 
 class System:
+    log_folder = None  # the harness hears every line itself
     firmware_version = "0.0.0-sim"
     device_id = "sim-month"
+    marked = ""
 
     def __init__(self, world, cause):
         self._world = world
@@ -219,8 +253,14 @@ class System:
     def reset_cause(self):
         return self._cause
 
-    def reset(self):
+    def reset_reason(self):
+        return ""
+
+    def reset(self, reason=""):
         raise AssertionError("the harness resets")
+
+    def mark(self, text):
+        pass
 
     def log_sink(self, text):
         self._world.said(text)
@@ -253,6 +293,9 @@ class Board:
     limits = {}
     faults: list = []
 
+    def open_sleep(self):
+        return self._sleep
+
     def __init__(self, world, cause):
         self.microphone = world.microphone
         self.storage = Storage(world.medium)
@@ -261,6 +304,7 @@ class Board:
         self.clock = world.clock
         self.secrets = world.secrets
         self.battery = Battery()
+        self._sleep = world.sleep
         self.button = Button()
         self.console = Console()
         self.indicator = Indicator()

@@ -300,6 +300,10 @@ def route_of(is_api, method, target):
         return "create", None
     if parts[-1] == "heartbeat":
         return "heartbeat", None
+    if parts[-3] == "chunks":
+        return "chunk_url", parts[-4]
+    if parts[-1] == "finalize":
+        return "finalize", parts[-2]
     names = {"upload-url": "url", "upload-complete": "complete"}
     return names.get(parts[-1], "other"), parts[-2]
 

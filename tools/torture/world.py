@@ -25,6 +25,14 @@ SETTINGS = {
     "cloud.heartbeat_s": 43_200,
     "clock.ntp_server": wire.NTP_HOST,
     "storage.reserve_kb": 64,
+    "watchdog.limit_s": 600,  # so that a sleep of days has few slices
+}
+# The same recorder with clips that go in chunks, also while they are recorded.
+IN_CHUNKS = {
+    "recording.clip_length_s": 8,
+    "upload.strategy": "chunks",
+    "upload.chunk_kb": 1,  # below what settings allow: three of a clip of the sized-block codec
+    "upload.live": True,
 }
 _CHECKED_IN_MS = 600_000  # the longest time that a task may ask for while it works
 _STALLS_OF_A_SLOW_CARD = 20
@@ -53,16 +61,17 @@ class Finished(SystemExit):
 
 
 class World:
-    def __init__(self, weather):
+    def __init__(self, weather, in_chunks=False):
         self.seed = weather.seed
         self.weather = weather
         self.history = History(RATE_HZ)
         self.history.api_hosts = (wire.API_HOST,)
         self.history.storage_hosts = (wire.STORAGE_HOST,)
         self.history.rest_bound_ms = REST_BOUND_MS
+        self.history.in_chunks = in_chunks
         self.history.limits = {
             "sockets": 2,
-            "open_files": 3,
+            "open_files": 4 if in_chunks else 3,  # a clip that is written is read as well
             "requests_an_hour": 60,
             "overrun_samples": 0,
             "request_ms": REQUEST_LIMIT_MS,
@@ -85,6 +94,10 @@ class World:
         for path, data in _FOREIGN.items():
             self.medium.put(path, data)
         self.board = None
+        self.sleep = None  # a sleep port: a board that can be put to sleep
+        self.is_asleep = False
+        self.skew_ms = 0.0  # of the board's ticks
+        self.presses_ms = []  # when somebody comes to the button
         self.deadlines = None
         self.cut_in_steps = None
         self.pending_cut = None
@@ -246,7 +259,8 @@ class World:
             sha = hashlib.sha256(whole).hexdigest()
             runs = blocks.runs(stored)
             self._closed[clip] = hash(stored)
-            self.add("closed", clip=clip, sha=sha, size=len(whole), runs=runs)
+            ours = hashlib.sha256(stored).hexdigest()
+            self.add("closed", clip=clip, sha=sha, stored_sha=ours, size=len(whole), runs=runs)
         self._last_record[clip] = state
 
     # The weather.

@@ -6,8 +6,6 @@ from device.compat import forget_module
 from device.errors import NeedsOperator
 from device.hal.esp32.secrets import Secrets
 
-_ROOTS = "/roots"
-
 
 def open_secrets():
     """The secrets store alone, for boot.py."""
@@ -28,6 +26,17 @@ def read_table():
     return found
 
 
+def trusted_roots():
+    """The roots of TLS as DER, one after the other. None where rescue/ is broken: no server is
+    believed then, and recording goes on.
+    """
+    try:
+        from rescue.roots import certificates
+    except (ImportError, SyntaxError, ValueError):
+        return ()
+    return certificates()
+
+
 class Board:
     """The ports by name; see device/hal/ports.py. name: of the table; faults: of board.json.
 
@@ -35,12 +44,12 @@ class Board:
     """
 
     def __init__(self):
+        from device.hal.console import Console
         from device.hal.esp32.battery import Battery
         from device.hal.esp32.button import Button
-        from device.hal.esp32.console import Console
         from device.hal.esp32.indicator import Indicator, open_led
         from device.hal.esp32.microphone import Microphone
-        from device.hal.esp32.net import Net, read_roots
+        from device.hal.esp32.net import Net
         from device.hal.esp32.storage import CardStorage, FlashStorage
         from device.hal.esp32.system import Clock, System, Watchdog
         from device.hal.esp32.wifi import Wifi
@@ -62,13 +71,35 @@ class Board:
             raise
         self.microphone = Microphone(table)
         self.wifi = Wifi()
-        self.net = Net(read_roots(_ROOTS), self.wifi.is_up)
+        self._modem_table = None if table["modem_uart"] is None else table
+        self._modem = None
+        self.trusted_roots = trusted_roots
+        self.net = Net(trusted_roots(), self._is_up)
+        forget_module("rescue.roots")
         self.clock = Clock()
         self.battery = Battery(table)
         self.button = Button(table)
         self.indicator = Indicator(led)
         self.watchdog = Watchdog()
         self.console = Console()
+        self._sleep_parts = (self.button, led, table["sound_pin"])
+
+    def open_sleep(self):
+        from device.hal.esp32.sleep import Sleep
+
+        return Sleep(*self._sleep_parts)
+
+    def open_modem(self):
+        """The modem port, loaded when it is wanted; None: the board has no modem."""
+        if self._modem is None and self._modem_table:
+            from device.hal.esp32.modem import Modem
+
+            self._modem = Modem(self._modem_table)
+            self._modem_table = None
+        return self._modem
+
+    def _is_up(self):
+        return self.wifi.is_up() or bool(self._modem and self._modem.is_up())
 
 
 build = Board

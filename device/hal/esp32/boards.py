@@ -34,8 +34,22 @@ _S3 = {
     "led_dim": 4,
     "battery_pin": 1,
     "battery_divider_pct": 200,
+    "battery_cell": "lipo",
+    "sound_pin": None,
     "charger_pin": 2,
     "charger_level": 0,
+    "modem_uart": None,
+    "modem_baud": 460800,
+    "modem_tx_pin": None,
+    "modem_rx_pin": None,
+    "modem_rts_pin": None,
+    "modem_cts_pin": None,
+    "modem_key_pin": None,
+    "modem_key_level": 1,
+    "modem_key_on_ms": 1000,
+    "modem_key_off_ms": 3000,
+    "modem_supply_pin": None,
+    "modem_supply_level": 1,
     "max_connections": 2,
     "max_pre_roll_s": 10,
     "max_ring_blocks": 64,
@@ -100,6 +114,11 @@ _NUMBERS = {
     "led_dim": (0, 7),
     "battery_divider_pct": (100, 1000),
     "charger_level": (0, 1),
+    "modem_baud": (9600, 3000000),
+    "modem_key_level": (0, 1),
+    "modem_key_on_ms": (50, 5000),
+    "modem_key_off_ms": (500, 10000),
+    "modem_supply_level": (0, 1),
     "max_connections": (1, 2),
     "max_pre_roll_s": (0, 10),
     "max_ring_blocks": (4, 64),
@@ -108,11 +127,16 @@ _CHOICES = {
     "mic_channel": ("left", "right"),
     "storage": ("sdmmc", "sd_spi", "flash"),
     "led": ("none", "plain", "neopixel"),
+    "battery_cell": ("lipo", "lifepo4"),
 }
-_OUTPUTS = "mic_sck_pin mic_ws_pin sd_clk_pin sd_cmd_pin sd_mosi_pin sd_cs_pin led_pin".split()
+_OUTPUTS = (
+    "mic_sck_pin mic_ws_pin sd_clk_pin sd_cmd_pin sd_mosi_pin sd_cs_pin led_pin "
+    "modem_tx_pin modem_rts_pin modem_key_pin modem_supply_pin"
+).split()
 # chip: pins that are there and not taken by flash, PSRAM or USB; of these without output; those
 # of the converter that Wi-Fi leaves alone (ADC1); numbers of I2S; slots of machine.SDCard;
-# pins of SDMMC (clk, cmd, d0, d1, d2, d3) where they cannot be chosen
+# pins of SDMMC (clk, cmd, d0, d1, d2, d3) where they cannot be chosen; pins that end a sleep;
+# UARTs beside the console's
 _CHIPS = {
     "esp32s3": (
         (range(0, 19), range(21, 22), range(38, 49)),
@@ -121,6 +145,8 @@ _CHIPS = {
         (0, 1),
         (0, 1, 2, 3),
         None,
+        range(0, 22),
+        (1, 2),
     ),
     "esp32": (
         (range(0, 6), range(12, 20), range(21, 24), range(25, 28), range(32, 40)),
@@ -129,8 +155,10 @@ _CHIPS = {
         (0, 1),
         (1, 2, 3),
         (14, 15, 2, 4, 12, 13),
+        (0, 2, 4, 12, 13, 14, 15, 25, 26, 27, 32, 33, 34, 35, 36, 37, 38, 39),
+        (1, 2),
     ),
-    "esp32c3": ((range(0, 11), range(20, 22)), (), range(0, 5), (0,), (2,), None),
+    "esp32c3": ((range(0, 11), range(20, 22)), (), range(0, 5), (0,), (2,), None, (), (1,)),
 }
 
 
@@ -183,7 +211,7 @@ def faults_of(table):
 def _value_fault(table, key):
     """What is wrong with one value, or None."""
     value = table[key]
-    pins, inputs, adc_pins, i2s_ids, slots, _ = _CHIPS[table["chip"]]
+    pins, _, _, i2s_ids = _CHIPS[table["chip"]][:4]
     if key in _NUMBERS:
         low, high = _NUMBERS[key]
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -193,19 +221,38 @@ def _value_fault(table, key):
     elif key in _CHOICES:
         if value not in _CHOICES[key]:
             return "%s: %s is not allowed; one of %s" % (key, value, ", ".join(_CHOICES[key]))
+    elif key == "modem_uart":
+        if value is not None and (
+            isinstance(value, bool) or value not in _CHIPS[table["chip"]][7]
+        ):
+            return "modem_uart: %s is no free UART of %s, or null" % (value, table["chip"])
     elif key == "sd_data_pins":
-        if value is not None and (not isinstance(value, list) or len(value) not in (1, 4)):
-            return "sd_data_pins: a list of 1 or 4 pins, or null"
-        for pin in value or ():
-            if not _is_pin(pin, pins):
-                return "sd_data_pins: GPIO %s is not free on %s" % (pin, table["chip"])
+        return _data_pins_fault(value, pins, table["chip"])
     elif key.endswith("_pin") and value is not None:
-        if not _is_pin(value, pins):
-            return "%s: GPIO %s is not free on %s" % (key, value, table["chip"])
-        if key in _OUTPUTS and value in inputs:
-            return "%s: GPIO %d of %s can only be read" % (key, value, table["chip"])
-        if key == "battery_pin" and value not in adc_pins:
-            return "battery_pin: GPIO %d is not of ADC1, and ADC2 is Wi-Fi's" % value
+        return _pin_fault(table["chip"], key, value)
+    return None
+
+
+def _pin_fault(chip, key, value):
+    """What is wrong with one pin, or None."""
+    pins, inputs, adc_pins, _, _, _, wake_pins, _ = _CHIPS[chip]
+    if not _is_pin(value, pins):
+        return "%s: GPIO %s is not free on %s" % (key, value, chip)
+    if key in _OUTPUTS and value in inputs:
+        return "%s: GPIO %d of %s can only be read" % (key, value, chip)
+    if key == "battery_pin" and value not in adc_pins:
+        return "battery_pin: GPIO %d is not of ADC1, and ADC2 is Wi-Fi's" % value
+    if key == "sound_pin" and value not in wake_pins:
+        return "sound_pin: GPIO %d cannot wake %s" % (value, chip)
+    return None
+
+
+def _data_pins_fault(value, pins, chip):
+    if value is not None and (not isinstance(value, list) or len(value) not in (1, 4)):
+        return "sd_data_pins: a list of 1 or 4 pins, or null"
+    for pin in value or ():
+        if not _is_pin(pin, pins):
+            return "sd_data_pins: GPIO %s is not free on %s" % (pin, chip)
     return None
 
 
@@ -225,15 +272,8 @@ def _pair_fault(table):
                 if pin is not None and pin in used:
                     return "%s: GPIO %d is taken by %s" % (key, pin, used[pin])
                 used[pin] = key
-    needed = ["mic_sck_pin", "mic_ws_pin", "mic_sd_pin"]
-    if table["led"] != "none":
-        needed.append("led_pin")
     storage, fixed = table["storage"], _CHIPS[table["chip"]][5]
-    if storage == "sd_spi":
-        needed += ["sd_clk_pin", "sd_mosi_pin", "sd_miso_pin", "sd_cs_pin"]
-    if storage == "sdmmc":
-        needed += ["sd_clk_pin", "sd_cmd_pin", "sd_data_pins"]
-    for key in needed:
+    for key in _needed_pins(table):
         if table[key] is None:
             return "%s: a pin is needed" % key
     if storage == "flash":
@@ -247,3 +287,16 @@ def _pair_fault(table):
         if pins != list(fixed[: len(pins)]):
             return "sd_clk_pin: SDMMC of %s has fixed pins %s" % (table["chip"], fixed)
     return None
+
+
+def _needed_pins(table):
+    needed = ["mic_sck_pin", "mic_ws_pin", "mic_sd_pin"]
+    if table["led"] != "none":
+        needed.append("led_pin")
+    if table["storage"] == "sd_spi":
+        needed += ["sd_clk_pin", "sd_mosi_pin", "sd_miso_pin", "sd_cs_pin"]
+    if table["storage"] == "sdmmc":
+        needed += ["sd_clk_pin", "sd_cmd_pin", "sd_data_pins"]
+    if table["modem_uart"] is not None:
+        needed += ["modem_tx_pin", "modem_rx_pin"]
+    return needed

@@ -1,4 +1,4 @@
-"""Net port: names from the name server, roots from a folder.
+"""Net port: names from the name server, roots from the set in force (rescue/roots.py).
 
 lwIP looks names up blocking, up to a quarter of a minute when nobody answers: that would cost
 audio. So a thread of its own asks (the call lets go of the interpreter's lock), and the answer is
@@ -6,7 +6,6 @@ kept for a while.
 """
 
 import _thread
-import os
 
 from device.compat import const, sleep_ms, ticks_diff, ticks_ms
 from device.errors import Transient
@@ -16,24 +15,10 @@ _KEPT_MS = const(300_000)
 _KEPT_NAMES = const(4)
 _LOOK_MS = const(20)
 _LOOK_UP_LIMIT_MS = const(20_000)
-_MOST_ROOT_BYTES = const(4096)
-
-
-def read_roots(folder):
-    """The roots in folder: each *.der file. A missing folder is as good as an empty one."""
-    roots = []
-    try:
-        for name in sorted(os.listdir(folder)):
-            if name.endswith(".der"):
-                with open(folder + "/" + name, "rb") as f:
-                    roots.append(f.read(_MOST_ROOT_BYTES))
-    except OSError:
-        pass
-    return roots
 
 
 class Net(sockets.Net):
-    """roots_der: trusted roots; is_up(): the radio."""
+    """roots_der: trusted roots, one after the other; is_up(): the radio."""
 
     def __init__(self, roots_der, is_up):
         super().__init__(roots_der)

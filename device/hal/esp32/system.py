@@ -5,13 +5,15 @@ import time
 
 import machine
 
-from device.compat import hex_digest
+from device.compat import const, hex_digest
 from device.hal.release import BUILD_UNIX_S, FIRMWARE_VERSION
 
 _2000_UNIX_S = 946684800
 # machine.reset_cause() folds a brown-out into power-on (modmachine.c). Its memory tells them
-# apart: this mark is in RTC memory that only a loss of power forgets.
+# apart: this mark is in RTC memory that only a loss of power forgets (machine_rtc.c,
+# RTC_NOINIT_ATTR). What mark() keeps follows it (rescue/esp32_chip.py reads the same).
 _MARK = b"bota"
+_MARKED_CHARS = const(60)
 
 
 def _epoch_unix_s():
@@ -49,26 +51,45 @@ class Watchdog:
 
 class System:
     firmware_version = FIRMWARE_VERSION
+    log_folder = "log"
 
     def __init__(self):
         self.device_id = hex_digest(machine.unique_id())
-        self._cause = _reset_cause()
+        memory = bytes(machine.RTC().memory())
+        was_alive = memory[: len(_MARK)] == _MARK
+        self.marked = _text(memory[len(_MARK) :]) if was_alive else ""
+        self._cause = _reset_cause(was_alive)
+        self.mark("")
 
     def reset_cause(self):
         return self._cause
 
-    def reset(self):
+    def reset_reason(self):
+        # Digits are the numbers of clips in hand: it was not planned.
+        is_told = self._cause == "reset" and not self.marked[:1].isdigit()
+        return self.marked if is_told else ""
+
+    def mark(self, text):
+        machine.RTC().memory(_MARK + text[:_MARKED_CHARS].encode())
+
+    def reset(self, reason=""):
+        if reason:
+            self.mark(reason)
         machine.reset()
 
     def log_sink(self, text):
         sys.stdout.write(text + "\n")
 
 
-def _reset_cause():
+def _text(data):
+    try:
+        return data.decode()
+    except UnicodeError:
+        return ""
+
+
+def _reset_cause(was_alive):
     cause = machine.reset_cause()
-    memory = machine.RTC()
-    was_alive = memory.memory()[: len(_MARK)] == _MARK
-    memory.memory(_MARK)
     if cause == machine.PWRON_RESET:
         return "brown_out" if was_alive else "power_on"
     if cause == machine.WDT_RESET:

@@ -28,7 +28,7 @@ class Wifi:
         self._asked_ticks_ms = 0
 
     def connect(self, ssid, password):
-        """See the Wi-Fi port. Raises Transient(link_down)."""
+        """See the Wi-Fi port. Raises Transient(wifi_error)."""
         try:
             if self._wlan is None:
                 self._wlan = network.WLAN(network.STA_IF)
@@ -38,7 +38,7 @@ class Wifi:
             self._before = self._wlan.status()
             self._wlan.connect(ssid, password or None)
         except (OSError, RuntimeError) as e:
-            raise Transient("link_down", "Wi-Fi: %s" % e)
+            raise Transient("wifi_error", "Wi-Fi: %s" % e)
         self._is_asked = True
         self._asked_ticks_ms = ticks_ms()
 
@@ -62,14 +62,17 @@ class Wifi:
         return self.status() == "up"
 
     def disconnect(self):
-        """See the Wi-Fi port. Raises Transient(link_down)."""
+        """See the Wi-Fi port. Raises Transient(wifi_error)."""
         self._is_asked = False
         if self._wlan is None:
             return
         try:
             self._wlan.active(False)
         except (OSError, RuntimeError) as e:
-            raise Transient("link_down", "Wi-Fi: %s" % e)
+            raise Transient("wifi_error", "Wi-Fi: %s" % e)
+
+    def address(self):
+        return self._wlan.ifconfig()[0] if self.is_up() else None
 
     def rssi_dbm(self):
         try:

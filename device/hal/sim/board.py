@@ -16,6 +16,26 @@ from device.hal.sim.secrets import Secrets
 class Board:
     """The ports by name; see device/hal/ports.py."""
 
+    modem = None
+
+    def __init__(self, spec):
+        self._spec = spec
+
+    def open_modem(self):
+        """The modem port, or None: the board has no modem."""
+        if self.modem is None and self._spec.get("modem"):
+            from device.hal.sim.modem import Modem
+
+            self.modem = Modem(self._spec["modem"], self.net.drop_all)
+            hosts = self._spec.get("cellular_hosts", self._spec["hosts"])
+            self.net.cellular = (self.modem.carries, hosts)
+        return self.modem
+
+    def open_sleep(self):
+        from device.hal.sim.sleep import Sleep
+
+        return Sleep(self.console.line, self.console.event)
+
 
 def _folder():
     """Where the virtual hardware lies: beside the program, or apart from its file system."""
@@ -44,14 +64,37 @@ def _event(console, folder):
     return event
 
 
+def _trusted_roots(folder):
+    """The simulated cloud's root, in place of those that a release is shipped with; or the set
+    that a signed bundle brought.
+    """
+    try:
+        os.stat("roots")
+        from rescue.roots import certificates
+
+        return list(certificates())
+    except (OSError, ImportError):
+        with open(folder + "/root.der", "rb") as f:
+            return [f.read()]
+
+
+def _console(address):
+    """The simulator's channel; a board on its own behind a serial port has that port's lines."""
+    if address or not os.getenv("RECORDER_HARDWARE"):
+        return Console(tuple(address) if address else None)
+    from device.hal.sim.serial import SerialConsole
+
+    return SerialConsole()
+
+
 def build():
     folder = _folder()
     with open(folder + "/board.json") as f:
         spec = json.load(f)
-    board = Board()
+    board = Board(spec)
     board.faults = []
     board.limits = spec.get("limits", {"activity.pre_roll_s": 10})
-    board.console = console = Console(tuple(spec["control"]) if spec.get("control") else None)
+    board.console = console = _console(spec.get("control"))
     event = _event(console, folder)
     board.secrets = secrets = open_secrets()
     board.storage = FlashStorage(folder, spec["flash_kb"])
@@ -64,22 +107,28 @@ def build():
         console.event,
     )
     board.wifi = wifi = Wifi(spec["wifi"])
-    with open(folder + "/root.der", "rb") as f:
-        board.net = net = Net(spec["hosts"], f.read(), wifi.is_up)
+    board.trusted_roots = lambda: _trusted_roots(folder)
+    board.net = net = Net(spec["hosts"], board.trusted_roots(), wifi.is_up)
     wifi.on_drop = net.drop_all
     board.clock = clock = ClockPort(spec.get("rtc") == "host")
-    board.battery = battery = Battery()
+    board.battery = battery = Battery(spec.get("battery_pct"))
     board.button = button = Button()
     board.indicator = Indicator(event)
     board.watchdog = Watchdog(event)
-    board.system = System(spec["device_id"], spec.get("cause", "power_on"))
+    cause = os.getenv("RECORDER_CAUSE") or spec.get("cause", "power_on")
+    board.system = System(spec["device_id"], cause, folder + "/rtc_memory")
 
     def set_battery(command):
         battery.level_pct = command.get("percent", battery.level_pct)
         battery.charging = bool(command.get("charging", battery.charging))
 
+    def set_modem(command):
+        if board.modem:
+            board.modem.spec.update(command.get("spec", {}))
+
     console.attach(
         {
+            "modem": set_modem,
             "press": lambda command: button.press(),
             "wifi": lambda command: wifi.set_in_reach(bool(command.get("in_reach"))),
             "battery": set_battery,

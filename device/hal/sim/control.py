@@ -75,6 +75,10 @@ class Console:
                 return b""
             self._rest += data
 
+    def line(self):
+        """The socket to the simulator, or None before the first command was waited for."""
+        return self._socket
+
     def reply(self, command, answer):
         self._send({"answer": command.get("id"), "value": answer})
 

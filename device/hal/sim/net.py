@@ -9,17 +9,25 @@ from device.hal import sockets
 
 
 class Net(sockets.Net):
-    """hosts: dict of name -> address; root_der: the trusted root as DER; is_up(): the radio."""
+    """hosts: dict of name -> address; roots_der: trusted roots; is_up(): Wi-Fi.
 
-    def __init__(self, hosts, root_der, is_up):
-        super().__init__([root_der])
+    cellular, once there is a modem: (is_up(), hosts) of 4G, where the world may look otherwise.
+    """
+
+    def __init__(self, hosts, roots_der, is_up):
+        super().__init__(roots_der)
         self._hosts = hosts
         self._is_up = is_up
+        self.cellular = None
 
     def _resolve(self, host):
-        if not self._is_up():
+        if self._is_up():
+            hosts = self._hosts
+        elif self.cellular and self.cellular[0]():
+            hosts = self.cellular[1]
+        else:
             raise Transient("link_down")
-        address = self._hosts.get(host)
+        address = hosts.get(host)
         if address is None:
             raise Transient("dns_failed", host)
         return address

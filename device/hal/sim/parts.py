@@ -76,17 +76,25 @@ class Wifi:
     def is_up(self):
         return self.status() == "up"
 
+    def address(self):
+        return "192.0.2.7" if self.is_up() else None
+
     def rssi_dbm(self):
         return -55 if self.is_up() else None
 
 
 class Battery:
-    def __init__(self):
-        self.level_pct = 80
+    """level_pct: what it holds, None: a board on the mains."""
+
+    def __init__(self, level_pct=None):
+        self.level_pct = level_pct
         self.charging = False
 
     def percent(self):
         return self.level_pct
+
+    def voltage_mv(self):
+        return None if self.level_pct is None else 3300 + 9 * self.level_pct
 
     def is_charging(self):
         return self.charging
@@ -132,16 +140,43 @@ class Watchdog:
 
 
 class System:
-    firmware_version = FIRMWARE_VERSION
+    """memory: path of the file that stands for RTC memory, or None: it forgets. reason: what was
+    in it.
+    """
 
-    def __init__(self, device_id, cause):
+    firmware_version = FIRMWARE_VERSION
+    log_folder = "log"
+
+    def __init__(self, device_id, cause, memory=None):
+        """memory: path of the file that stands for the RTC's memory, or None."""
         self.device_id = device_id
         self._cause = cause
+        self._memory = memory
+        self.marked = ""
+        if memory and cause != "power_on":
+            try:
+                with open(memory) as f:
+                    self.marked = f.read()
+            except OSError:
+                pass  # nothing was marked yet
+        self.mark("")
 
     def reset_cause(self):
         return self._cause
 
-    def reset(self):
+    def reset_reason(self):
+        # Digits are the numbers of clips in hand: it was not planned.
+        is_told = self._cause == "reset" and not self.marked[:1].isdigit()
+        return self.marked if is_told else ""
+
+    def mark(self, text):
+        if self._memory:
+            with open(self._memory, "w") as f:
+                f.write(text)
+
+    def reset(self, reason=""):
+        if reason:
+            self.mark(reason)
         sys.exit(3)  # the simulator starts the board again
 
     def log_sink(self, text):

@@ -34,8 +34,22 @@ class Chip:
         self.reset_cause = 1
         self.watchdog = []
         self.networks = {}  # ssid -> password; what is in reach
+        self.address = "192.0.2.7"  # what DHCP gives
+        self.default_route = None
+        self.modem = None  # at the end of UART 1: take(bytes), give(buf), data_mode, end_data()
+        self.cts_is_held = False
+        self.ppp_trouble = None  # "silent", "stuck", "lost", or what pppos_create answers: "full"
         self.mounts = {}
         self.partitions = ["vfs"]
+        self.stations = []
+        self.has_ext0 = True  # ESP32 and ESP32-S3 have it, ESP32-C3 not
+        self.ext0 = None  # (GPIO, level) that ends a sleep
+        self.ext1 = None  # (GPIOs, any high)
+        self.rtc_pins = set()  # GPIOs that the RTC holds: no interrupt comes of them
+        self.wake_reason = 0
+        self.is_asleep = False
+        self.slept_ms = 0
+        self.plan = []  # [ms, GPIO, level]: what the outside will do to a pin
 
     def schedule(self, function, argument):
         """like py/scheduler.c (mp_sched_schedule): a full queue drops the call."""
@@ -55,7 +69,7 @@ class Chip:
         self.is_flash_busy = flash_busy
         self.is_vm_busy = vm_busy or flash_busy
         for _ in range(duration_ms):
-            self.now_ms += 1
+            self._pass_ms()
             for i2s in self.i2s.values():
                 i2s._pass_ms()
             self.run_scheduled()
@@ -64,12 +78,45 @@ class Chip:
             i2s._work()
         self.run_scheduled()
 
+    def _pass_ms(self):
+        """like components/esp_hw_support/sleep_modes.c (esp_light_sleep_start) of ESP-IDF: the
+        clock that our ticks are goes on through a sleep.
+        """
+        self.now_ms += 1
+        while self.plan and self.plan[0][0] <= self.now_ms:
+            self.drive(*self.plan.pop(0)[1:])
+
+    def sleep(self, limit_ms):
+        """like ports/esp32/modmachine.c (machine_sleep_helper): until the time is over or an
+        armed pin has its level; which it was stays readable. Edges meanwhile call nobody.
+        """
+        if self.i2s or any(station._active for station in self.stations):
+            raise AssertionError("asleep with I2S or Wi-Fi running, which does not survive it")
+        self.is_asleep = True
+        ends_ms = None if limit_ms is None else self.now_ms + limit_ms
+        self.wake_reason = 0
+        while not self.wake_reason:
+            if self.ext0 and self.levels.get(self.ext0[0], 0) == self.ext0[1]:
+                self.wake_reason = 2
+                # IDF, Sleep Modes: after EXT0 the pad belongs to the RTC until it is given back.
+                self.rtc_pins.add(self.ext0[0])
+            elif self.ext1 and any(self.levels.get(pin, 0) for pin in self.ext1):
+                self.wake_reason = 3
+            elif ends_ms is not None and self.now_ms >= ends_ms:
+                self.wake_reason = 4
+            else:
+                self._pass_ms()
+                self.slept_ms += 1
+        self.is_asleep = False
+
     def drive(self, pin, level):
         """The outside puts a pin to a level. like ports/esp32/machine_pin.c
         (machine_pin_isr_handler): an edge schedules the handler, which looks later.
         """
         before, self.levels[pin] = self.levels.get(pin), level
         handler = self.interrupts.get(pin)
+        if self.is_asleep or pin in self.rtc_pins:
+            return
         if handler and before != level:
             wanted = 1 if level else 2  # rising, falling
             if handler[1] & wanted:

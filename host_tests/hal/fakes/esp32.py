@@ -4,6 +4,32 @@ from host_tests.hal.fakes import chip as _chip
 
 _NOT_FOUND, _INVALID_LENGTH, _KEY_TOO_LONG, _INVALID_NAME = -0x1102, -0x110C, -0x1109, -0x1106
 
+WAKEUP_ALL_LOW, WAKEUP_ANY_HIGH = False, True
+_RTC_PINS = range(22)  # of the ESP32-S3
+
+
+def wake_on_ext0(pin, level):
+    """like ports/esp32/modesp32.c (esp32_wake_on_ext0): only pins that the RTC has; a chip without
+    it has no such function.
+    """
+    if not _chip.chip.has_ext0:
+        raise AttributeError("wake_on_ext0")
+    if pin is None:
+        _chip.chip.ext0 = None
+        return
+    if pin._id not in _RTC_PINS:
+        raise ValueError("invalid pin")
+    _chip.chip.ext0 = (pin._id, int(level))
+
+
+def wake_on_ext1(pins, level):
+    """like ports/esp32/modesp32.c (esp32_wake_on_ext1)."""
+    if not _chip.chip.has_ext0:
+        raise AttributeError("wake_on_ext1")
+    if any(pin._id not in _RTC_PINS for pin in pins) or level is not WAKEUP_ANY_HIGH:
+        raise ValueError("invalid pin")
+    _chip.chip.ext1 = [pin._id for pin in pins]
+
 
 class NVS:
     def __init__(self, namespace):

@@ -7,6 +7,7 @@ from host_tests.hal.fakes import chip as _chip
 from host_tests.hal.fakes import clock
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
+EXT0_WAKE, EXT1_WAKE, TIMER_WAKE = 2, 3, 4
 _DMA_FRAMES = 256
 _INPUT_ONLY = range(34, 40)
 
@@ -23,9 +24,18 @@ class Pin:
         """
         if not isinstance(id, int) or not 0 <= id < 49:
             raise ValueError("invalid pin")
+        self._id = id
+        if mode != -1 or value is not None:
+            self.init(mode, pull, value=value)
+
+    def init(self, mode=-1, pull=-1, *, value=None):
+        """like ports/esp32/machine_pin.c (machine_pin_obj_init_helper): with a mode it takes the
+        pin back from the RTC.
+        """
+        id = self._id
         if id in self.input_only and mode == self.OUT:
             raise ValueError("pin can only be input")
-        self._id = id
+        _chip.chip.rtc_pins.discard(id)
         if value is not None:
             _chip.chip.outputs[id] = value
         if pull == self.PULL_UP and id not in self.input_only:
@@ -38,7 +48,9 @@ class Pin:
         _chip.chip.outputs[self._id] = int(bool(x))
 
     def irq(self, handler=None, trigger=IRQ_FALLING | IRQ_RISING):
-        """like ports/esp32/machine_pin.c (machine_pin_irq)."""
+        """like ports/esp32/machine_pin.c (machine_pin_irq): it disarms EXT0 of this pin."""
+        if _chip.chip.ext0 and _chip.chip.ext0[0] == self._id:
+            _chip.chip.ext0 = None
         _chip.chip.interrupts[self._id] = (handler, trigger, self)
 
 
@@ -85,6 +97,22 @@ class RTC:
         if len(data) > 2048:
             raise ValueError("buffer too long")
         _chip.chip.rtc_memory = bytes(data)
+
+
+def lightsleep(time_ms=None):
+    """like ports/esp32/modmachine.c (mp_machine_lightsleep)."""
+    _chip.chip.sleep(time_ms)
+
+
+def deepsleep(time_ms=None):
+    """like ports/esp32/modmachine.c (mp_machine_deepsleep): the program does not go on."""
+    _chip.chip.sleep(time_ms)
+    raise SystemExit("esp_deep_sleep_start")
+
+
+def wake_reason():
+    """like ports/esp32/modmachine.c (machine_wake_reason)."""
+    return _chip.chip.wake_reason
 
 
 def reset_cause():
@@ -211,6 +239,66 @@ class I2S:
             if self._job[1] == total:
                 self._job, self._queued = self._queued, None
                 _chip.chip.schedule(self._callback, self)
+
+
+class UART:
+    RTS, CTS = 1, 2
+    IRQ_RXIDLE = 0x1000
+
+    def __init__(
+        self,
+        id,
+        baudrate=9600,
+        *,
+        tx=None,
+        rx=None,
+        rts=None,
+        cts=None,
+        txbuf=256,
+        rxbuf=256,
+        flow=0,
+    ):
+        """like ports/esp32/machine_uart.c (mp_machine_uart_make_new): one object a number."""
+        if id not in (0, 1, 2):
+            raise ValueError("UART(%d) does not exist" % id)
+        self.pins = [pin and pin._id for pin in (tx, rx, rts, cts)]
+        self.sizes = (txbuf, rxbuf)
+        self.handler = None
+        self.unsent = 0
+        self.init(baudrate, flow=flow)
+
+    def init(self, baudrate=9600, *, flow=0):
+        """like ports/esp32/machine_uart.c (mp_machine_uart_init_helper): waits at most a second
+        for what is on its way out, and drops what came in.
+        """
+        self.flow, self.baudrate = flow, baudrate
+        if not flow & self.CTS:
+            self.unsent = 0
+        modem = _chip.chip.modem
+        if modem:
+            modem.line_baud = baudrate
+            modem.give(bytearray(4096))
+
+    def write(self, buf):
+        """like ports/esp32/machine_uart.c (mp_machine_uart_write): uart_write_bytes waits for
+        room for ever.
+        """
+        if self.flow & self.CTS and _chip.chip.cts_is_held:
+            self.unsent += len(buf)
+            if self.unsent > self.sizes[0]:
+                raise AssertionError("the interpreter would hang here")
+        elif _chip.chip.modem:
+            _chip.chip.modem.take(bytes(buf))
+        return len(buf)
+
+    def readinto(self, buf):
+        """like ports/esp32/machine_uart.c (mp_machine_uart_read): EAGAIN is None."""
+        modem = _chip.chip.modem
+        return (modem.give(buf) if modem else 0) or None
+
+    def irq(self, handler=None, trigger=0):
+        """like ports/esp32/machine_uart.c (mp_machine_uart_irq): None switches it off."""
+        self.handler = handler if trigger & self.IRQ_RXIDLE else None
 
 
 class SDCard:

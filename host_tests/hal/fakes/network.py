@@ -1,5 +1,7 @@
 """Fake of `network`: each function says what it is like (see chip.py)."""
 
+import errno
+
 from host_tests.hal.fakes import chip as _chip
 
 STA_IF = 0
@@ -22,6 +24,7 @@ class WLAN:
     def _power_up(self):
         """like ports/esp32/network_wlan.c (esp_initialise_wifi)."""
         self._chip = _chip.chip
+        self._chip.stations.append(self)
         self._active = self._connected = self._requested = False
         self._reason = 0
         self._limit = self._tries = 0  # conf_wifi_sta_reconnects, wifi_sta_reconnects
@@ -105,6 +108,11 @@ class WLAN:
                     return
             self._asked = self._last
 
+    def ifconfig(self, configtuple=None):
+        """like ports/esp32/network_common.c (esp_ifconfig): zeros without an address."""
+        address = self._chip.address if self._connected else "0.0.0.0"
+        return (address, "255.255.255.0", "192.0.2.1", "192.0.2.1")
+
     def drop(self, reason=200):
         """The access point goes. like ports/esp32/network_wlan.c
         (network_wlan_wifi_event_handler): beacon timeout.
@@ -126,3 +134,87 @@ class WLAN:
         if self._requested and (self._limit == 0 or self._tries < self._limit):
             return STAT_CONNECTING
         return self._reason or STAT_IDLE
+
+
+_INACTIVE, _ACTIVE, _ERROR, _CONNECTING, _CONNECTED = range(5)
+_PPPERR_CONNECT = 5
+
+
+class PPP:
+    """Bytes are not looked at: what the peer does stands in chip.modem and chip.ppp_trouble."""
+
+    SEC_NONE, SEC_PAP, SEC_CHAP = 0, 1, 2
+
+    def __init__(self, stream):
+        """like ports/esp32/network_ppp.c (network_ppp_make_new): nothing begins yet."""
+        self._stream = stream
+        self._state = _INACTIVE
+        self._error_code = 0
+        self.security = None
+
+    def config(self, *, stream):
+        """like ports/esp32/network_ppp.c (network_ppp_config): interrupts only where there is a
+        control block.
+        """
+        if self._state >= _ACTIVE:
+            self._stream.irq(None)
+        self._stream = stream
+        if self._state >= _ACTIVE:
+            stream.irq(self.poll, stream.IRQ_RXIDLE)
+
+    def connect(self, security=SEC_NONE, user=None, key=None):
+        """like ports/esp32/network_ppp.c (network_ppp_connect): only a first connect() asks the
+        stream for its interrupts; it becomes the default route.
+        """
+        if self._state == _INACTIVE:
+            if _chip.chip.ppp_trouble == "full":
+                raise OSError("pppos_create failed")
+            self._state = _ACTIVE
+            self._stream.irq(self.poll, self._stream.IRQ_RXIDLE)
+        if self._state in (_CONNECTING, _CONNECTED):
+            raise OSError(errno.EALREADY)
+        self.security = (security, user, key)
+        _chip.chip.default_route = "ppp"
+        self._state = _CONNECTING
+        self.poll()
+
+    def poll(self):
+        """like ports/esp32/network_ppp.c (network_ppp_poll, network_ppp_status_cb): what came is
+        given to lwIP, which calls back; nothing is read outside a connection.
+        """
+        chip = _chip.chip
+        if self._state <= _ERROR:
+            return -errno.EPERM
+        if chip.ppp_trouble == "lost":
+            self._state, self._error_code = _ERROR, _PPPERR_CONNECT
+        elif self._state == _CONNECTING and chip.ppp_trouble != "silent":
+            if chip.modem is None or chip.modem.data_mode:
+                self._state = _CONNECTED
+        return 0
+
+    def status(self):
+        """like ports/esp32/network_ppp.c (network_ppp_status): an error is its negative code."""
+        return -self._error_code if self._state == _ERROR else self._state
+
+    def disconnect(self):
+        """like ports/esp32/network_ppp.c (network_ppp_disconnect, network_ppp_status_cb): an
+        errored one is left as it is; the end comes later, by a callback that frees it.
+        pppapi_close waits for lwIP's thread, which may wait for the line.
+        """
+        if self._stream.flow & self._stream.CTS and _chip.chip.cts_is_held:
+            raise AssertionError("the interpreter would hang here")
+        if self._state in (_CONNECTING, _CONNECTED) and _chip.chip.ppp_trouble != "stuck":
+            self._stream.irq(None)
+            self._state = _INACTIVE
+            if _chip.chip.modem:
+                _chip.chip.modem.end_data()
+
+    def isconnected(self):
+        """like ports/esp32/network_ppp.c (network_ppp_isconnected): what IPCP said once."""
+        return self._state == _CONNECTED
+
+    def ifconfig(self, configtuple=None):
+        """like ports/esp32/network_ppp.c (network_ppp_ifconfig): None without control block."""
+        if self._state == _INACTIVE:
+            return (None, None, None, None)
+        return ("10.64.64.64", "10.64.64.65", "255.255.255.255", "10.64.0.1")

@@ -11,7 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tools.cloud.api import completion, devices, end_users, recordings, transcriptions, uploads
+from tools.cloud.api import (
+    completion,
+    devices,
+    end_users,
+    recordings,
+    streaming,
+    transcriptions,
+    uploads,
+)
 from tools.cloud.api.auth import authenticate
 from tools.cloud.api.call import Answer, Call, Operation, Services
 from tools.cloud.api.errors import ApiError, envelope
@@ -40,6 +48,20 @@ OPERATIONS = (
         "POST",
         "/v1/recordings/{id}/upload-complete",
         completion.complete,
+        "recordings:write",
+        device=True,
+    ),
+    Operation(
+        "POST",
+        "/v1/recordings/{id}/chunks/{number}/upload-url",
+        streaming.chunk_url,
+        "recordings:write",
+        device=True,
+    ),
+    Operation(
+        "POST",
+        "/v1/recordings/{id}/finalize",
+        streaming.finalize,
         "recordings:write",
         device=True,
     ),

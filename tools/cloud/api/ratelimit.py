@@ -7,7 +7,7 @@ import time
 from tools.cloud.db import Database
 from tools.cloud.switches import Switches
 
-_UPLOAD_URL = re.compile(r"/v1/recordings/[^/]+/upload-url")
+_UPLOAD_URL = re.compile(r"/v1/recordings/[^/]+/(chunks/[^/]+/)?upload-url")
 _TRANSCRIBE = re.compile(r"/v1/transcriptions|/v1/recordings/[^/]+/transcribe")
 
 

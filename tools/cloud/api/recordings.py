@@ -1,11 +1,9 @@
 """Recordings: create, get, list, delete, and how they look in each generation.
 
-Statuses: pending -> uploaded | integrity_failure; integrity_failure -> uploaded (after a repair).
+Statuses: pending -> uploaded | integrity_failure; integrity_failure -> uploaded (after a repair);
+streaming -> uploaded | integrity_failure (chunks, then finalize: streaming.py).
 In d1 and d2 transcription moves the recording on: uploaded -> processing -> completed | failed; in
 s that state lives on the transcription and the recording stays uploaded.
-
-Streaming recordings (chunks, then finalize) are not served yet: create refuses `streaming`, and
-their routes will stand in a module of their own beside this one.
 """
 
 import datetime
@@ -21,7 +19,15 @@ from tools.cloud.api.values import iso, new_id, now_iso
 Instant = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
 Metadata = dict[str, Any]
 
-STATUSES = ("pending", "uploaded", "processing", "completed", "failed", "integrity_failure")
+STATUSES = (
+    "pending",
+    "streaming",
+    "uploaded",
+    "processing",
+    "completed",
+    "failed",
+    "integrity_failure",
+)
 DELIVERED = ("uploaded", "processing", "completed", "failed")
 
 _METADATA_LIMIT_BYTES = 4096
@@ -43,7 +49,7 @@ class NewRecording(msgspec.Struct):
 
 def create(call: Call) -> Answer:
     new = call.read(NewRecording)
-    if new.streaming:
+    if new.streaming and call.services.switches.chunk_flow == "refused":
         raise invalid("Streaming recordings are not served: upload whole files.", "streaming")
     metadata = check_metadata(new.metadata)
     device_id, end_user_id = _owner(call, new)
@@ -54,7 +60,7 @@ def create(call: Call) -> Answer:
         device_id=device_id,
         end_user_id=end_user_id,
         name=new.name,
-        status="pending",
+        status="streaming" if new.streaming else "pending",
         source=new.source or "device",
         upload_method=new.upload_method,
         metadata=metadata,
@@ -64,6 +70,8 @@ def create(call: Call) -> Answer:
         created_at=now,
         updated_at=now,
     )
+    if new.streaming:
+        call.services.db.insert("streams", id=recording_id)
     return Answer(201, view(call.services, find(call, recording_id)))
 
 
@@ -110,6 +118,8 @@ def delete(call: Call) -> Answer:
     recording = find(call, call.path["id"])
     for medium in media_of(call.services, recording["id"]):
         call.services.store.delete(medium["object_key"])
+    for chunk in chunks_of(call.services, recording["id"]):
+        call.services.store.delete(chunk["object_key"])
     call.services.db.run("DELETE FROM recordings WHERE id = ?", recording["id"])
     return Answer(204)
 
@@ -132,6 +142,12 @@ def find(call: Call, recording_id: str) -> dict[str, Any]:
 def media_of(services: Services, recording_id: str) -> list[dict[str, Any]]:
     """All media rows, newest first."""
     sql = "SELECT * FROM media WHERE recording_id = ? ORDER BY rowid DESC"
+    return services.db.all(sql, recording_id)
+
+
+def chunks_of(services: Services, recording_id: str) -> list[dict[str, Any]]:
+    """The chunks that URLs were given for, in order."""
+    sql = "SELECT * FROM chunks WHERE stream_id = ? ORDER BY number"
     return services.db.all(sql, recording_id)
 
 

@@ -46,7 +46,7 @@ def upload_url(call: Call) -> Answer:
     """A URL for one PUT. A repeated call is the documented remedy for an expired one."""
     services, wish = call.services, call.read(UploadWish)
     recording = find(call, call.path["id"])
-    kind, content_type, extension = _content_type(services.generation, wish)
+    kind, content_type, extension = content_type_of(services.generation, wish)
     if wish.file_size_bytes and wish.file_size_bytes > services.switches.largest_file_bytes:
         raise ApiError(413, "invalid_request", "The file is too large.", field="file_size_bytes")
     if recording["status"] not in ("pending", "integrity_failure"):
@@ -72,7 +72,7 @@ def upload_url(call: Call) -> Answer:
     return Answer(200, answer)
 
 
-def _content_type(generation: str, wish: UploadWish) -> tuple[str, str, str]:
+def content_type_of(generation: str, wish: UploadWish) -> tuple[str, str, str]:
     """Type, content type and file name extension that the wish comes down to."""
     if generation == "d2" and not wish.type:
         raise invalid("type is required.", "type")

@@ -9,26 +9,26 @@ from tools.recorder.collected import Clip, clips_in, lock
 from tools.recorder.credentials import api_key, device_token
 from tools.recorder.errors import EXIT_DONE, EXIT_FAILED, UsageError
 
-SUMMARY = "Upload pulled clips from this laptop; a repeat, or a second laptop, doubles nothing."
+TAKES = "FOLDER"
+SUMMARY = "Upload pulled clips from this laptop; repeats double nothing."
 EXAMPLE = """
-recorder deliver clips/ --device REC-0001                  (asks for its device token)
-recorder deliver clips/ --device-id dev_p8 --end-user-id eu_k2 --api-key-file key.txt
+recorder deliver clips/ --device REC-0001        (asks for its device token)
+recorder deliver clips/ --device-id dev_p --end-user-id eu_k --api-key-file k
 """
 
 
 def add_arguments(command) -> None:
-    command.add_argument("folder", type=pathlib.Path, help="what `recorder pull` filled")
-    command.add_argument("--device", help="clips of this recorder only (serial number)")
-    command.add_argument("--api-url", default="https://api.bota.dev", help="origin of the API")
-    command.add_argument("--ca", help="file of a root certificate of your own (PEM)")
-    command.add_argument("--token-file", help="device token; else RECORDER_DEVICE_TOKEN, or asked")
-    command.add_argument("--api-key-file", help="operator's key; else RECORDER_API_KEY, or asked")
-    command.add_argument("--device-id", help="the device in the cloud (dev_…), with an API key")
-    command.add_argument("--end-user-id", help="whose recordings they become, with an API key")
-    command.add_argument(
-        "--other-epoch", action="store_true", help="also clips made under another token"
-    )
-    command.add_argument("--dry-run", action="store_true", help="say what would go, send nothing")
+    add = command.add_argument
+    add("folder", type=pathlib.Path, help="what `recorder pull` filled")
+    add("--device", metavar="ID", help="clips of this recorder only (serial number)")
+    add("--api-url", metavar="URL", default="https://api.bota.dev", help="origin of the API")
+    add("--ca", metavar="PEM", help="a root certificate of your own")
+    add("--token-file", metavar="FILE", help="device token; else RECORDER_DEVICE_TOKEN")
+    add("--api-key-file", metavar="FILE", help="operator's key; else RECORDER_API_KEY")
+    add("--device-id", metavar="dev_…", help="the device in the cloud, with an API key")
+    add("--end-user-id", metavar="eu_…", help="whose recordings they become, with an API key")
+    add("--other-epoch", action="store_true", help="also clips made under another token")
+    add("--dry-run", action="store_true", help="say what would go, send nothing")
 
 
 def run(options, ui) -> int:

@@ -5,30 +5,33 @@ import pathlib
 from tools.recorder.cli import add_board
 from tools.recorder.collected import lock
 from tools.recorder.collecting import Pulled, pull_board, pull_card
-from tools.recorder.errors import EXIT_DONE
+from tools.recorder.errors import EXIT_DONE, UsageError
 from tools.recorder.sessions import session
 
-SUMMARY = "Copy clips to the laptop, hash checked; the board keeps its own until a receipt."
+TAKES = "FOLDER"
+SUMMARY = "Copy clips to the laptop; the board keeps them until a receipt."
 EXAMPLE = """
 recorder pull clips/ --board REC-0001
 recorder pull clips/ --card /media/CARD
-then: recorder deliver clips/, and recorder receipt clips/ with the board plugged in
+then: recorder deliver clips/, and recorder receipt clips/
 """
 
 
 def add_arguments(command) -> None:
     command.add_argument("folder", type=pathlib.Path, help="where clips lie on this laptop")
     add_board(command)
-    command.add_argument("--clip", type=int, action="append", help="this clip only (repeatable)")
-    command.add_argument(
-        "--again", action="store_true", help="also clips that a (lost) laptop collected before"
-    )
-    command.add_argument("--card", type=pathlib.Path, help="a mounted card in place of a board")
-    command.add_argument("--device", help="whose card it is, if it does not say so itself")
-    command.add_argument("--store-id", help="which store, if the card does not say so itself")
+    add = command.add_argument
+    add("--clip", metavar="N", type=int, action="append", help="this clip only (repeatable)")
+    add("--again", action="store_true", help="also clips that a laptop collected before")
+    add("--card", metavar="DIR", type=pathlib.Path, help="a mounted card in place of a board")
+    add("--device", metavar="ID", help="whose card it is, if it does not say so itself")
+    add("--store-id", metavar="HEX", help="which store, if the card does not say so itself")
+    add("--dry-run", action="store_true", help="say what would come, mark nothing")
 
 
 def run(options, ui) -> int:
+    if options.dry_run:
+        return rehearse(options, ui)
     options.folder.mkdir(parents=True, exist_ok=True)
     with lock(options.folder):
         if options.card:
@@ -41,6 +44,30 @@ def run(options, ui) -> int:
                 )
     ui.result(pulled.document(), *told(pulled, options.folder))
     return EXIT_DONE
+
+
+def rehearse(options, ui) -> int:
+    """What a pull would carry away, by the clips' records alone: nothing is written anywhere."""
+    if options.card:
+        raise UsageError("--dry-run is for boards: a card is only read anyway.")
+    clips: list[dict] = []
+    with session(options.board, ui) as (board, found):
+        board.call("clips", {}, 600, lambda message: clips.append(message["clip"]))
+        device = found.facts["device"]
+    wanted = [c for c in clips if not options.clip or c["n"] in options.clip]
+    going = [c["n"] for c in wanted if would_come(c, options.again)]
+    left = {c["n"]: c.get("why") or c["state"] for c in wanted if c["n"] not in going}
+    lines = [f"{device}: {len(going)} clips would come: {', '.join(map(str, going)) or 'none'}."]
+    lines += [f"  clip {n} would stay: {LEFT.get(why, why)}" for n, why in left.items()]
+    ui.result({"device": device, "would_come": going, "left": left}, *lines)
+    return EXIT_DONE
+
+
+def would_come(clip: dict, again: bool) -> bool:
+    """As device/field/collect.py decides it."""
+    if clip.get("why") == "collected":
+        return again
+    return clip["state"] not in ("open", "done", "parked", "quarantined", "unreadable")
 
 
 def told(pulled: Pulled, folder: pathlib.Path) -> list[str]:

@@ -7,7 +7,8 @@ from tools.recorder.collected import clips_in
 from tools.recorder.errors import EXIT_DONE, EXIT_NOT_VERIFIED
 from tools.recorder.sessions import session
 
-SUMMARY = "Free clips on a board against receipts of `recorder deliver`; never sent again."
+TAKES = "FOLDER"
+SUMMARY = "Free clips on a board against receipts of `deliver`."
 EXAMPLE = "recorder receipt clips/ --board REC-0001"
 
 _BATCH = 20  # receipts a call: what the board's heap reads at once

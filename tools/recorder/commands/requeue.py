@@ -4,7 +4,7 @@ from tools.recorder.cli import add_board
 from tools.recorder.errors import EXIT_DONE
 from tools.recorder.sessions import session
 
-SUMMARY = "Bring clips that were set aside back to the queue, at the step that is safe."
+SUMMARY = "Bring clips that were set aside back to the queue."
 EXAMPLE = """
 recorder requeue --board REC-0001 --why refused
 recorder requeue --board REC-0001 --clip 12 --rebuild
@@ -21,13 +21,14 @@ ASKS = {
 
 def add_arguments(command) -> None:
     add_board(command)
-    command.add_argument("--clip", type=int, action="append", help="this clip only (repeatable)")
-    command.add_argument("--why", help="only clips that were set aside for this reason")
+    add = command.add_argument
+    add("--clip", metavar="N", type=int, action="append", help="this clip only (repeatable)")
+    add("--why", metavar="REASON", help="only clips that were set aside for this reason")
     command.add_argument("--again", action="store_true", help="upload the bytes again")
     for flag, text in (
-        ("--other-epoch", "also clips of another token or binding: the present user gets them"),
-        ("--rebuild", "damaged clips: take the audio as it lies there now"),
-        ("--new-recording", "clips whose recording was deleted: make a new one (a day later)"),
+        ("--other-epoch", "also clips of another token: the present user gets them"),
+        ("--rebuild", "damaged clips: take the audio as it lies there"),
+        ("--new-recording", "recording was deleted: make one anew (a day later)"),
         ("--dry-run", "say what would move, change nothing"),
     ):
         command.add_argument(flag, action="store_true", help=text)

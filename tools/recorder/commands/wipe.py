@@ -6,7 +6,7 @@ from tools.recorder.cli import add_board
 from tools.recorder.errors import EXIT_DONE, BoardFault, ToolError, UsageError
 from tools.recorder.sessions import session
 
-SUMMARY = "Remove clips, token, passwords and settings; refuses while clips are undelivered."
+SUMMARY = "Factory state: clips, token, passwords and settings go."
 EXAMPLE = "recorder wipe --board REC-0001\nrecorder wipe --board REC-0001 --lose-clips"
 
 

@@ -1,0 +1,433 @@
+"""transfer.chunked, .finalize and .choice: what a cut costs, what proof is, and the way back to
+the whole file.
+"""
+
+import ast
+import hashlib
+import json
+import pathlib
+from binascii import crc32
+
+import fakes
+import pytest
+from fake_chunks import ChunkCloud
+
+from device.api import chunks
+from device.errors import NeedsOperator, Permanent, Transient
+from device.link.clock import Clock
+from device.store.clip import CHUNKS, CLOSED, COMPLETING, CREATED, DONE, WHOLE
+from device.transfer.choice import Strategies, choose
+from device.transfer.chunk_calls import NotOffered
+from device.transfer.chunked import Chunked
+from device.transfer.whole_file import WholeFile
+
+CHUNK = 4096
+SAMPLES = 20_000  # a file of 40,044 bytes: ten chunks
+TOTAL = 10
+LOST = Transient("connection_lost")
+
+
+class Power(BaseException):
+    """The power goes in the middle of a call."""
+
+
+class Bench:
+    """A folder with closed clips; attempt() is the lane's, reboot() makes all objects anew."""
+
+    def __init__(self, folder, time, samples=SAMPLES, setting=CHUNKS, **script):
+        self.folder = folder
+        self.time = time
+        self.setting = setting
+        self.secrets = fakes.Secrets()
+        self.cloud = ChunkCloud(folder, **script)
+        self.reboot()
+        self.clip = fakes.add_clip(self.store, samples)
+
+    def reboot(self):
+        self.store = fakes.make_store(self.folder, self.secrets)
+        self.log, self.lines = fakes.make_log()
+        self.clock = Clock(fakes.ClockPort(), 1, self.log)
+        self.clock.witness(fakes.T0 * 1000, 20, "ntp")
+        makers = (self.store, self.cloud, self.clock, "dev-9", "0a0b0c0d")
+        self.whole = WholeFile(*makers, self.log)
+        chunked = Chunked(*makers, CHUNK, self.whole.note_put, self.log)
+        parts = (self.store, self.whole, chunked, self.setting, True)
+        self.strategies = Strategies(*parts, lambda: 0, self.log)
+
+    def attempt(self):
+        """Steps until the clip is done or one raises: that error, or None."""
+        try:
+            for _ in range(100):
+                clip = self.store.after(0)
+                if clip.state == DONE:
+                    return None
+                fakes.run(self.strategies.advance(clip), self.time)
+        except (Transient, Permanent, NeedsOperator, Power) as e:
+            return e
+        raise AssertionError("it does not come to an end")
+
+    def record(self):
+        return fakes.make_store(self.folder).after(0).record
+
+    def stored(self):
+        with open(self.clip.audio_path, "rb") as f:
+            return f.read()
+
+
+@pytest.fixture
+def bench(tmp_path, time):
+    def make(**script):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        return Bench(folder, time, **script)
+
+    return make
+
+
+def test_the_whole_way(bench):
+    b = bench()
+    assert b.attempt() is None
+    names = b.cloud.names()
+    assert names == ["create"] + TOTAL * ["chunk_url", "put_chunk"] + 2 * ["finalize"]
+    data = b.stored()
+    assert b.cloud.stitched("rec_1s") == data, "the stored file, header and all"
+    record = b.record()
+    assert (record["via"], record["rid"], record["parts"]) == (CHUNKS, "rec_1s", TOTAL)
+    assert record["sha"] == hashlib.sha256(data).hexdigest()
+    md5 = hashlib.md5(data).hexdigest()
+    assert [call[2] for call in b.cloud.calls[-2:]] == 2 * [("rec_1s", TOTAL, 1250, md5)]
+    # The record is as capture left it until all is confirmed: others find a closed clip.
+    assert {state for name, state, _ in b.cloud.calls if name != "finalize"} == {CLOSED}
+    assert {state for name, state, _ in b.cloud.calls if name == "finalize"} == {COMPLETING}
+    b.store.free(b.store.after(0))
+    assert [name for name in fakes.tree(b.folder) if "." in name] == []
+
+
+def test_the_body_opens_a_stream_and_states_the_facts(bench):
+    b = bench()
+    b.attempt()
+    ((key, body),) = [call[2] for call in b.cloud.calls if call[0] == "create"]
+    body = json.loads(body)
+    assert key == "rec-dev-9-0a0b0c0d-1-s"
+    assert body["streaming"] is True and body["metadata"]["samples"] == SAMPLES
+    assert body["metadata"]["last"] is True
+
+
+CALLS = {"create": 1, "chunk_url": TOTAL, "put_chunk": TOTAL, "finalize": 2}
+CASES = [(call, n) for call, times in CALLS.items() for n in range(times)]
+
+
+@pytest.mark.parametrize("reboot", [False, True])
+@pytest.mark.parametrize("fault", [LOST, Power(), NeedsOperator("auth_refused")])
+@pytest.mark.parametrize(("call", "nth"), CASES)
+def test_a_fault_at_any_call_repeats_that_call_alone(bench, call, nth, fault, reboot):
+    def well(sent):
+        return b.cloud._judge(sent) if call == "finalize" else answers[call](sent)
+
+    answers = {
+        "create": lambda sent: "rec_1s",
+        "chunk_url": lambda sent: ("https://b.example/rec_1s/%d?9" % sent[1], [], None),
+        "put_chunk": lambda sent: None,
+    }
+    b = bench(**{call: nth * [well] + [fault]})
+    assert b.attempt() is fault
+    if reboot:
+        b.reboot()
+    assert b.attempt() is None
+    names = b.cloud.names()
+    again = {"finalize": nth}  # two in a row are the proof: those before count no more
+    assert names.count(call) == CALLS[call] + 1 + (again.get(call, 0))
+    assert names.count("create") == 1 + (call == "create")
+    assert names.count("put_chunk") == TOTAL + (call == "put_chunk")
+    assert b.cloud.stitched("rec_1s") == b.stored()
+    assert len(b.cloud.keys) == 1
+
+
+PERCENT = [1, *range(5, 100, 5), 99]
+
+
+@pytest.mark.parametrize("kind", ["connection", "power"])
+@pytest.mark.parametrize("percent", PERCENT)
+def test_a_cut_costs_less_than_a_chunk_wherever_it_comes(bench, percent, kind):
+    b = bench()
+    size = len(b.stored())
+    b.cloud.cut_after = [size * percent // 100]
+    fault = LOST if kind == "connection" else Power()
+    b.cloud.cut = lambda: fault
+    assert b.attempt() is fault
+    if kind == "power":
+        b.reboot()
+    assert b.attempt() is None
+    assert 0 <= b.cloud.socket_bytes - size <= CHUNK
+    assert b.cloud.stitched("rec_1s") == b.stored()
+
+
+@pytest.mark.parametrize("percent", PERCENT)
+def test_a_whole_file_pays_for_all_that_was_sent(bench, percent):
+    """Stated honestly: S3 takes a PUT whole or not at all."""
+    b = bench(setting=WHOLE)
+    size = len(b.stored())
+    b.cloud.cut_after = [size * percent // 100]
+    assert b.attempt().code == "connection_lost" and b.attempt() is None
+    assert b.cloud.socket_bytes - size == size * percent // 100
+
+
+def test_the_chunk_size_is_that_of_the_beginning(bench):
+    b = bench(put_chunk=[None, None, LOST])
+    assert b.attempt() is LOST
+    b.reboot()
+    b.strategies._chunked.chunk_bytes = 3 * CHUNK
+    assert b.attempt() is None
+    sizes = [call[2][2] for call in b.cloud.calls if call[0] == "chunk_url"]
+    assert set(sizes[:-1]) == {CHUNK}
+
+
+REFUSALS = {
+    "create": NotOffered("refused", "status=400"),
+    "chunk_url": NotOffered("refused", "status=404"),
+}
+
+
+@pytest.mark.parametrize("call", REFUSALS)
+def test_a_refusal_means_the_whole_file_in_a_recording_of_its_own(bench, call):
+    b = bench(**{call: [REFUSALS[call]]})
+    assert b.attempt() is None
+    record = b.record()
+    assert (record["via"], record["rid"]) == (WHOLE, "rec_1" if call == "create" else "rec_1w")
+    assert record.get("orid") == (None if call == "create" else "rec_1s")
+    assert b.cloud.objects[record["rid"]][44:] == b.stored()[44:]
+    if call == "chunk_url":
+        body = json.loads(b.cloud.keys["rec-dev-9-0a0b0c0d-1-w"])
+        assert body["metadata"]["replaces_recording"] == "rec_1s"
+    # Remembered for this boot: the next clip does not ask.
+    b.store.free(b.store.after(0))
+    fakes.add_clip(b.store, SAMPLES)
+    before = len(b.cloud.calls)
+    assert b.attempt() is None
+    assert [call[0] for call in b.cloud.calls[before:]][:2] == ["create", "upload_url"]
+    assert b.record().get("via") is None
+
+
+@pytest.mark.parametrize("at", ["save", "progress"])
+def test_the_power_goes_while_it_changes_over(bench, at, monkeypatch):
+    b = bench(chunk_url=[REFUSALS["chunk_url"]])
+    owner, name = (b.store, "save") if at == "save" else (b.store, "forget_progress")
+    monkeypatch.setattr(owner, name, lambda *a, **k: (_ for _ in ()).throw(Power()))
+    assert isinstance(b.attempt(), Power)
+    b.reboot()
+    assert b.attempt() is None
+    way = "s" if at == "save" else "w"  # before the commit point it was never refused
+    assert b.record()["rid"] == "rec_1" + way
+
+
+def test_stitching_is_polled_and_bounded(bench):
+    b = bench(finalize=5 * [chunks.STITCHING])
+    assert b.attempt() is None and b.cloud.names().count("finalize") == 7
+    b = bench(finalize=1000 * [chunks.STITCHING])
+    began = b.time.seconds
+    error = b.attempt()
+    assert error.code == "verification_pending" and 100 < b.time.seconds - began < 140
+    assert b.record()["state"] == COMPLETING
+
+
+def test_one_acceptance_is_no_proof(bench):
+    b = bench(finalize=[chunks.ACCEPTED, LOST])
+    assert b.attempt() is LOST and b.record()["state"] == COMPLETING
+    b.reboot()
+    assert b.attempt() is None and b.cloud.names().count("finalize") == 4
+
+
+def test_failed_stitching_means_the_whole_file_in_a_new_recording(bench):
+    b = bench(finalize=[chunks.FAILED])
+    assert b.attempt() is None
+    record = b.record()
+    assert (record["via"], record["rid"], record["orid"]) == (WHOLE, "rec_1w", "rec_1s")
+    assert b.cloud.names()[-4:] == ["create", "upload_url", "put", "complete"]
+    assert b.strategies.offered, "it was this clip's chunks, not the flow"
+
+
+def test_already_finalized_is_asked_once_more_and_then_somebody_looks(bench):
+    b = bench(finalize=10 * [chunks.FINALIZED])
+    assert b.attempt().code == "bad_answer"
+    b.reboot()
+    error = b.attempt()
+    assert isinstance(error, Permanent) and error.code == "probably_uploaded"
+    assert b.cloud.names().count("finalize") == 2 and not b.strategies.offered
+
+
+def test_another_count_is_no_proof_and_no_loop(bench):
+    b = bench(finalize=[Permanent("conflict", "chunks=9 of 10")])
+    error = b.attempt()
+    assert (error.code, b.record()["state"]) == ("conflict", COMPLETING)
+    assert not b.strategies.offered
+
+
+def test_a_clip_that_is_gone_in_the_cloud_is_not_made_anew(bench):
+    b = bench(chunk_url=[lambda sent: ("https://b.example/rec_1s/1?1", [], None)])
+    gone = Permanent("gone_in_cloud", "status=404")
+    b.cloud.script["chunk_url"].append(gone)
+    assert b.attempt() is gone and list(b.cloud.recordings) == ["rec_1s"]
+
+
+def test_what_was_damaged_since_is_noticed_before_finalize(bench):
+    b = bench(put_chunk=9 * [None] + [LOST])
+    assert b.attempt() is LOST
+    with open(b.clip.audio_path, "r+b") as f:
+        f.seek(1000)
+        f.write(b"????")
+    error = b.attempt()
+    assert isinstance(error, Permanent) and error.code == "damaged"
+    assert "finalize" not in b.cloud.names()
+
+
+def test_a_file_that_was_cut_shorter_than_what_was_sent_goes_whole(bench):
+    b = bench(put_chunk=5 * [None] + [LOST])
+    assert b.attempt() is LOST
+    clip = b.store.after(0)
+    with open(clip.audio_path, "rb") as f:
+        crc = crc32(f.read(16_044)[44:])
+    clip.save(bytes=16_044, samples=8000, crc=crc, index=1)
+    assert b.attempt() is None
+    record = b.record()
+    assert (record["via"], record["orid"], record["rid"]) == (WHOLE, "rec_1s", "rec_1w")
+
+
+def test_earlier_settings_are_brought_to_their_end(bench):
+    """In `completing` only finalize may be sent, whatever the settings say now."""
+    b = bench(finalize=[LOST])
+    assert b.attempt() is LOST and b.record()["state"] == COMPLETING
+    b.reboot()
+    b.whole._cloud = b.cloud
+
+    async def post_through(store, calls, clip, alive, log):
+        await real(store, b.cloud, clip, alive, log)
+
+    from device.transfer import finalize
+
+    real = finalize.prove
+    finalize.prove = post_through
+    try:
+        clip = b.store.after(0)
+        fakes.run(b.whole.advance(clip), b.time)
+    finally:
+        finalize.prove = real
+    assert b.record()["state"] == DONE and "complete" not in b.cloud.names()
+
+
+def test_whole_again_under_earlier_settings_takes_nothing_of_the_chunks(bench):
+    b = bench(put_chunk=5 * [None] + [LOST])
+    assert b.attempt() is LOST
+    b.reboot()
+    fakes.run(b.whole.advance(b.store.after(0)), b.time)
+    record = b.record()
+    assert (record["state"], record["rid"]) == (DONE, "rec_1")
+    b.store.free(b.store.after(0))
+    assert [name for name in fakes.tree(b.folder) if "." in name] == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "offered", "size", "needed_s", "cuts", "way"),
+    [
+        (WHOLE, True, 100, 9999, 9, WHOLE),
+        (CHUNKS, True, 100, None, 0, CHUNKS),
+        (CHUNKS, True, 10, None, 0, WHOLE),  # one chunk: the whole file costs fewer requests
+        (CHUNKS, True, 11, None, 0, CHUNKS),
+        (CHUNKS, False, 100, 9999, 9, WHOLE),
+        ("auto", True, 100, None, 0, WHOLE),
+        ("auto", True, 100, 3300, 0, WHOLE),
+        ("auto", True, 100, 3301, 0, CHUNKS),
+        ("auto", True, 10, 3301, 0, WHOLE),
+        ("auto", True, 100, 10, 1, WHOLE),
+        ("auto", True, 100, 10, 2, CHUNKS),
+        ("auto", False, 100, 3301, 2, WHOLE),
+    ],
+)
+def test_the_choice(setting, offered, size, needed_s, cuts, way):
+    assert choose(setting, offered, size, 10, needed_s, cuts) == way
+
+
+def test_auto_changes_over_when_the_whole_file_is_cut_twice(bench):
+    b = bench(setting="auto")
+    b.cloud.cut_after = [30_000, 60_000]
+    assert b.attempt() is not None and b.record()["state"] == CREATED
+    assert b.attempt() is not None
+    record = b.record()
+    assert (record["state"], record["via"], record["orid"]) == (CLOSED, CHUNKS, "rec_1")
+    assert b.attempt() is None and b.record()["rid"] == "rec_1s"
+
+
+def test_a_link_that_is_too_slow_is_foreseen(bench):
+    """Two hours for the file and an hour for the URL: chunks where they are allowed."""
+    b = bench(setting="auto", create=["rec_1"])
+    clip = b.store.after(0)
+    b.whole.freeze(clip)
+    b.whole.rate_bytes_s = 5
+    assert b.attempt() is None
+    assert "put" not in b.cloud.names() and b.record()["via"] == CHUNKS
+
+
+def test_without_chunks_the_slow_link_is_waited_out(bench):
+    b = bench(setting=WHOLE)
+    b.whole.rate_bytes_s = 5
+    for _ in range(3):
+        error = b.attempt()
+        assert error.code == "link_too_slow" and "needs_s=8008 url_s=3600" in error.detail
+    assert b.cloud.names() == ["create"] + 3 * ["upload_url"], "no byte is sent"
+    b.whole.rate_bytes_s = None  # what joints do when another link is up
+    assert b.attempt() is None
+
+
+def test_a_measure_is_believed_for_six_hours(bench):
+    b = bench(setting=WHOLE)
+    b.cloud.put_ms = 1000
+    began = 0
+    b.whole.note_put(200_000, began, True)
+    b.time.advance(1000)
+    b.whole.note_put(100_000, began, True)
+    assert b.whole.seconds_for(1_000_000) is not None
+    b.time.advance(6 * 3600 * 1000 - 5000)
+    assert b.whole.seconds_for(1_000_000) is not None
+    b.time.advance(10_000)
+    assert b.whole.seconds_for(1_000_000) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "stored", "counts"),
+    [(65_536, True, True), (65_535, True, False), (262_144, False, True), (262_143, False, False)],
+)
+def test_small_and_cut_puts_say_little_of_a_link(bench, size, stored, counts):
+    b = bench()
+    b.whole.note_put(size, 0, stored)
+    assert (b.whole.rate_bytes_s is not None) == counts
+
+
+@pytest.mark.parametrize("file", ["create body", "progress"])
+def test_the_medium_refuses_what_the_cloud_has_done(bench, file, monkeypatch):
+    """A full medium must not make it do it twice: it is saved when there is room."""
+    from device.store import slots, store
+
+    b = bench()
+    match = ".c" if file == "create body" else ".p"
+    opener = fakes.failing_open(28, times=1, match=match)
+    module = slots if file == "progress" else store
+    monkeypatch.setattr(module, "open", opener, raising=False)
+    assert b.attempt().code == "storage_full" and opener.state["seen"]
+    assert b.attempt() is None
+    assert b.cloud.names().count("put_chunk") == TOTAL and len(b.cloud.keys) == 1
+
+
+def test_only_settings_that_ask_for_chunks_load_their_code():
+    """What the recorder's steady state holds in RAM does not grow for those that never chunk."""
+    names = ("chunked", "choice", "chunk_calls", "finalize", "stored", "api.chunks")
+    own = {f"device/transfer/{name}.py" for name in names} | {"device/api/chunks.py"}
+    root = pathlib.Path(__file__).parents[2]
+    found = []
+    for path in sorted((root / "device").rglob("*.py")):
+        if str(path.relative_to(root)) in own:
+            continue
+        for node in ast.parse(path.read_text()).body:  # of the module itself, not of a function
+            module = getattr(node, "module", None) or ""
+            words = [module, *(alias.name for alias in getattr(node, "names", []))]
+            if module.startswith("device") and any(w.endswith(names) for w in words):
+                found.append(str(path))
+    assert found == []

@@ -1,0 +1,1 @@
+"""Signed bundles: made here, checked and installed by device/update/, which has the format."""
