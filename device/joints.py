@@ -25,7 +25,7 @@ class Joints:
         self.whole_file = None
         self.keeper = None  # only where a battery is measured
         self.resets = {}  # the part of the status document
-        self.refresh = None  # cloud, clock, days, log: where tokens are refreshed
+        self.refresh = ()  # cloud, clock, days, log: where tokens are refreshed
         self._task = None
 
     def epoch(self):
