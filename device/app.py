@@ -220,7 +220,8 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     heartbeat.firmware = system.firmware_version
     heartbeat.spread(random_bits)
     if settings["cloud.token_refresh_days"]:
-        joints.refresh = (cloud, clock, settings["cloud.token_refresh_days"], log)
+        joints.cloud, joints.clock, joints.log = cloud, clock, log
+        joints.refresh_days = settings["cloud.token_refresh_days"]
         heartbeat.tend = joints.tend_token
     indicator = IndicatorTask(board.indicator, recorder, lane)
     parts = (recorder, lane, link, heartbeat, recovery, indicator)

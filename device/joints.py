@@ -25,7 +25,8 @@ class Joints:
         self.whole_file = None
         self.keeper = None  # only where a battery is measured
         self.resets = {}  # the part of the status document
-        self.refresh = ()  # cloud, clock, days, log: where tokens are refreshed
+        self.cloud = self.clock = self.log = None  # only where tokens are refreshed
+        self.refresh_days = 0
         self._task = None
 
     def epoch(self):
@@ -64,10 +65,9 @@ class Joints:
         """Refresh the device token if it is old enough. Called after an accepted heartbeat."""
         from device.transfer import refresh
 
-        cloud, clock, days, log = self.refresh
         try:
-            if refresh.is_due(self._secrets, clock, days):
-                await refresh.refresh(cloud, self._secrets, clock, log)
+            if refresh.is_due(self._secrets, self.clock, self.refresh_days):
+                await refresh.refresh(self.cloud, self._secrets, self.clock, self.log)
         finally:
             forget_module("device.transfer.refresh")
 

@@ -107,7 +107,8 @@ class Clip:
             raise ValueError("free without proof")
         # The newer record goes last: an older one must not come back.
         older, newer = self._sequence + 1 & 1, self._sequence & 1
-        for extension in ("." + self.record["codec"], ".b", ".r%d" % older, ".r%d" % newer):
+        bodies = ("." + self.record["codec"], ".b", ".c", ".p0", ".p1")
+        for extension in bodies + (".r%d" % older, ".r%d" % newer):
             self._remove(extension)
         path = self._folder
         try:

@@ -229,7 +229,9 @@ class Program:
         if clip.record.get("epoch", 0) != self.secrets.counter("epoch"):
             return "other_epoch"
         if clip.state in clips.SENDABLE:
-            return None
+            # Whether its chunks became a recording is for the full program to ask.
+            is_asking = clip.record.get("via") == "chunks" and clip.state == "completing"
+            return "in_chunks" if is_asking else None
         if clip.record.get("why") != "kills_device":
             return "aside"
         from rescue import aside

@@ -18,9 +18,10 @@ from device.link.clock import Clock
 from device.store import paths
 from device.store.clip import Clip, is_valid
 from device.store.slots import Slots, parse
-from rescue import aside, clips, esp32_pins, freeze, headers, ntp, settings, wire
+from rescue import aside, clips, esp32_pins, freeze, headers, ntp, program, settings, wire
 from rescue.ends import ASIDE, LATER, End
 
+CHUNK_FILES = (".c", ".p0", ".p1")
 SEED = random.SystemRandom().randrange(10**6)
 
 
@@ -191,7 +192,8 @@ def test_freeing_needs_proof_and_takes_all_away(tmp_path):
     paths.make_folders(str(tmp_path), 1)
     theirs = Clip(1, paths.stem(str(tmp_path), 1), record)
     theirs.save()
-    for path in (theirs.audio_path, theirs.body_path):
+    # .c, .p0, .p1: it was begun in chunks, and goes whole here.
+    for path in (theirs.audio_path, theirs.body_path, *[theirs.stem + e for e in CHUNK_FILES]):
         pathlib.Path(path).touch()
     ours = clips.Clip(str(tmp_path), 1)
     with pytest.raises(ValueError):
@@ -199,6 +201,16 @@ def test_freeing_needs_proof_and_takes_all_away(tmp_path):
     ours.save(state="done")
     ours.free()
     assert [p for p in (tmp_path / "clips").rglob("*")] == []
+
+
+@pytest.mark.parametrize("state, why", [("closed", None), ("completing", "in_chunks")])
+def test_whether_chunks_became_a_recording_is_not_ours_to_ask(tmp_path, state, why):
+    paths.make_folders(str(tmp_path), 1)
+    Clip(1, paths.stem(str(tmp_path), 1), next(records(1))).save(
+        state=state, via="chunks", epoch=2
+    )
+    asked = types.SimpleNamespace(secrets=types.SimpleNamespace(counter=lambda name: 2))
+    assert program.Program._stands(asked, clips.Clip(str(tmp_path), 1)) == why
 
 
 def test_set_aside_deaths_and_revival(tmp_path):
