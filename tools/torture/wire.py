@@ -300,7 +300,7 @@ def route_of(is_api, method, target):
         return "create", None
     if parts[-1] == "heartbeat":
         return "heartbeat", None
-    if parts[-3] == "chunks":
+    if parts[-3:-2] == ["chunks"]:
         return "chunk_url", parts[-4]
     if parts[-1] == "finalize":
         return "finalize", parts[-2]
