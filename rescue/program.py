@@ -107,6 +107,9 @@ class Program:
         except OSError as e:
             code, detail = "storage_failed", "errno=%s" % e.errno
         except MemoryError:
+            # Everything anew: what is left of a connection lies in the way of the next one.
+            self.api = None
+            self.board.leave()
             gc.collect()
             code, detail = "low_memory", ""
         except Exception as e:  # noqa: BLE001  of one clip: after three times the others go on

@@ -6,7 +6,6 @@ import types
 import pytest
 
 from host_tests.hal.fakes import chip as fakes
-from rescue.ends import End
 
 
 @pytest.fixture
@@ -141,8 +140,10 @@ def test_joining_ends_in_time_with_the_reason(chip, monkeypatch, ticks, ssid, pa
     assert code is None or 20_000 <= ticks[0] < 25_000 and len(breaths) > 50
     board.leave()
     assert not board.is_up()
-    with pytest.raises(End):
+    # By name: the rescue program lets go of modules, so another test may have loaded a second End.
+    with pytest.raises(Exception, match="link_down") as caught:
         board.resolve("api.bota.dev", 443)
+    assert caught.type.__name__ == "End"
 
 
 def test_lines_of_the_console(chip, monkeypatch):

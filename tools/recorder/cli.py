@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         usage="recorder COMMAND [options]",
         description="Provision, check, repair and collect recorders over the cable.",
         epilog=_EPILOG,
-        formatter_class=lambda prog: _Help(prog, 14),
+        formatter_class=lambda prog: _Help(prog, 16),
         add_help=False,
     )
     _add_help(top)

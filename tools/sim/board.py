@@ -29,7 +29,7 @@ from tools.sim.control import ControlServer
 START = ROOT / "tools" / "sim" / "start.py"
 RESET_EXIT_CODE = 3
 MAX_RESETS = 20
-HEAP_KB = 324  # words are twice as wide here as on the board
+HEAP_KB = 384  # words are twice as wide here as on the board
 SSID = "bench"
 WIFI_PASSWORD = "bench-password"
 SIM_PIN = "4711"

@@ -6,7 +6,7 @@ from tools.recorder import application
 from tools.recorder.errors import EXIT_DONE, ToolError
 from tools.recorder.record import Record
 
-SUMMARY = "Print labels with QR codes for the boards that a record says are provisioned."
+SUMMARY = "Print labels with QR codes for the boards of a record."
 EXAMPLE = "recorder labels --record devices.record.jsonl -o labels.pdf"
 
 

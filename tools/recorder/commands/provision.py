@@ -9,7 +9,7 @@ from tools.recorder.provisioning import Provisioning
 from tools.recorder.record import Record
 from tools.recorder.survey import find
 
-SUMMARY = "Put program, settings, Wi-Fi and token on a board, or on each of a batch."
+SUMMARY = "Put program, settings, Wi-Fi and token on one board or many."
 EXAMPLE = "recorder provision --config c.json --wifi w.json --token-from mint:eu_k2"
 RECORD = "provisioned.jsonl"
 

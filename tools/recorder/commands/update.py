@@ -11,7 +11,7 @@ from tools.recorder.errors import EXIT_DONE, BoardFault, NotVerified, ToolError,
 from tools.recorder.sessions import session
 from tools.recorder.watching import TAKEN_BACK, watch
 
-SUMMARY = "Install a signed update: tried, and taken back by itself if it fails."
+SUMMARY = "Install a signed update: tried, and taken back if it fails."
 EXAMPLE = """
 recorder update --bundle bota-0.2.0-xtensawin.bundle --board REC-0001
 recorder update --bundle bota-roots-2026.11.26.bundle --dry-run
