@@ -17,7 +17,7 @@ import time
 from host_tests.conftest import ROOT
 from rescue import boot_record
 from tools.cloud import Cloud
-from tools.sim.board import RESET_EXIT_CODE, SSID, WIFI_PASSWORD, find_micropython
+from tools.sim.board import HEAP_KB, RESET_EXIT_CODE, SSID, WIFI_PASSWORD, find_micropython
 from tools.sim.build import HOST_ARCH, build, compile_module
 from tools.sim.proof import flash_leftovers, list_recordings
 
@@ -154,7 +154,7 @@ class BrokenBoard:
         self.folder = folder
         self.code = code
         self.more = more
-        self.heap_kb = 320
+        self.heap_kb = HEAP_KB
         self.causes: list[str] = []
 
     def patch(self, module: str, old: str, new: str) -> None:

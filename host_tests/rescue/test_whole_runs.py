@@ -181,6 +181,7 @@ def test_a_provisioning_repairs_a_program_whose_every_secret_is_out_of_reach(fac
     shutil.copy(ROOT / "device" / "field" / "apply.py", incoming)
     (incoming / "hash").write_bytes(sound)
     plan = {"files": [["hash", "a/device/hal/sim/secrets.mpy"]], "remove": [], "secrets": True}
+    plan["boot"] = ["a", NONE]
     (incoming / "commit").write_text(json.dumps(plan))
     log = board.deliver()
     assert board.causes == ["power_on"] and "rescue" not in log

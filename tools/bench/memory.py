@@ -59,7 +59,7 @@ def product_modules() -> list[str]:
     found = []
     for name in tree.release_files(HOST_ARCH):
         module = name.removesuffix(".mpy").replace("/", ".").removesuffix(".__init__")
-        if not module.startswith(("device.field", "device.hal.sim")):
+        if not module.startswith(("device.field", "device.hal.sim", "trust")):
             found.append(module)
     return sorted(found)
 
