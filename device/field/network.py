@@ -2,7 +2,7 @@
 first line that is bad names the step that fails.
 
     wifi            each network of the settings joined: signal
-    modem           said to be absent, or by whom it is tried
+    modem           SIM, registration, signal, a call that is ended again
     dns             the API's name has an address
     clock           the time from NTP
     tls             the API answers over TLS with a certificate that is trusted (no token is sent)
@@ -30,7 +30,7 @@ _TRIAL_TONE_HZ = 1000
 
 async def test_network(board, settings):
     """A progress line a step; what depends on a step that failed is left out."""
-    _test_modem(board, settings)
+    await _test_modem(board, settings)
     if not await _join_each(board, settings):
         return
     clock = await _test_clock(board, settings)
@@ -124,15 +124,28 @@ def _client(board, settings, clock):
     return client, Cloud(client, base, board.secrets, clock), base
 
 
-def _test_modem(board, settings):
-    has_apn = bool(settings["cellular.apn"])
-    open_modem = getattr(board, "open_modem", None)
-    if open_modem is not None and open_modem() is not None:
-        progress(test="modem", ok=None, code="", said="on board, not tried by this test")
-    elif has_apn:
+async def _test_modem(board, settings):
+    """Dial as the recorder does, tell the signal, hang up: no data goes over it."""
+    modem = board.open_modem()
+    if not settings["cellular.apn"]:
+        said = "none on board" if modem is None else "on board, but no cellular.apn is set"
+        progress(test="modem", ok=None, code="", said=said)
+        return
+    if modem is None:
         progress(test="modem", ok=False, code="no_modem")
-    else:
-        progress(test="modem", ok=None, code="", said="none on board, and none is set up")
+        return
+    from device.link import dialling
+
+    part = {name: settings["cellular." + name] for name in ("apn", "roaming")}
+    try:
+        await dialling.call(modem, part, board.secrets, 0, quiet_log(board))
+        said = "abroad (roaming)" if modem.is_roaming else "home network"
+        progress(test="modem", ok=True, code="", rssi_dbm=modem.signal_dbm, said=said)
+    except DeviceError as e:
+        progress(test="modem", ok=False, code=e.code, detail=str(e.detail))
+    finally:
+        await dialling.hang_up(modem)
+        modem.close()
 
 
 async def _join_each(board, settings):

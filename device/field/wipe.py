@@ -13,7 +13,9 @@ from device.field.opened import check_device, open_store, pick, settings_in_forc
 from device.store.clip import DONE
 
 CONFIG = "config.json"
-_SECRETS = ("token", "store_id", "bound_to", "staged")
+_SECRETS = (
+    "token token_next cloud_id store_id bound_to staged cellular:pin cellular:password".split()
+)
 
 
 def run(board, args):
@@ -34,7 +36,7 @@ def run(board, args):
     except OSError as e:
         raise DeviceError("storage_failed", "errno=%s" % e.errno)
     board.secrets.raise_counter("epoch", board.secrets.counter("epoch") + 1)
-    for key in _SECRETS + tuple(["wifi:" + name for name in networks]):
+    for key in _SECRETS + ["wifi:" + name for name in networks]:
         if board.secrets.get(key):
             board.secrets.set(key, "")
     if file_size(CONFIG) >= 0:

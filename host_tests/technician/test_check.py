@@ -49,15 +49,17 @@ def other_requests():
     return {"requests/" + path.name: path.read_bytes() for path in found}
 
 
-def equip(serial, cloud, *, root_der=None, samples=bytes(64000), hosts=None):
+def equip(serial, cloud, *, root_der=None, samples=bytes(64000), hosts=None, modem=None):
     """Give an unplugged board a way to the cloud; returns its files."""
     serial.equip(
         hosts=cloud.hosts if hosts is None else hosts,
         root_der=root_der or cloud.ca_der,
         wifi={SSID: WIFI_PASSWORD},
         samples=samples,
+        modem=modem,
     )
     config = {
+        "cellular": {"apn": "internet" if modem else ""},
         "wifi": {"networks": [SSID]},
         "cloud": {"api_url": cloud.api_origin},
         "clock": {"ntp_server": f"ntp.bota.test:{cloud.ntp_address[1]}"},
@@ -179,6 +181,30 @@ def checked(person, serial, *words):
     return code, {test["test"]: test for test in said["tests"]}, said
 
 
+@pytest.mark.parametrize(
+    "modem, code, facts",
+    [
+        ({"family": "simcom", "csq": 20, "network": "home"}, "", (-73, "home network")),
+        ({"family": "quectel", "csq": 20, "no_sim": True}, "sim_absent", None),
+        ({"family": "quectel", "pin": "1234"}, "sim_pin_needed", None),
+    ],
+)
+def test_the_modem_is_dialled_and_its_signal_told(
+    bench, cloud, capsys, monkeypatch, modem, code, facts
+):
+    name = "REC-M-" + (code or "good")
+    _, token = cloud.register_recorder(name)
+    serial = bench(name, token, modem=modem)
+    _, tests, said = checked(Person(capsys, monkeypatch), serial)
+    found = tests["modem"]
+    assert found["code"] == code and found["ok"] is (not code)
+    if facts:
+        assert (found["rssi_dbm"], found["said"]) == facts
+    else:
+        assert verdicts.NEXT[code] in verdicts.line(found)
+    assert tests["heartbeat"]["ok"], "and Wi-Fi is tried all the same"
+
+
 def test_a_good_board_is_good(bench, cloud, capsys, monkeypatch):
     _, token = cloud.register_recorder("REC-V1")
     tone = np.sin(2 * np.pi * 1000 * np.arange(64000) / 16000) * 6000
@@ -202,7 +228,7 @@ def test_a_trial_clip_goes_the_whole_way_and_leaves_nothing(bench, cloud, capsys
     _, token = cloud.register_recorder("REC-Y1")
     serial = bench("REC-Y1", token)
     words = ("--trial-clip", "--no-ask")
-    _, tests, said = checked(Person(capsys, monkeypatch), serial, *words)
+    _, tests, said = checked(Person(capsys, monkeypatch), serial)
     trial = tests["trial_clip"]
     assert trial["ok"], trial
     (row,) = recordings(cloud)

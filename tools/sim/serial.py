@@ -90,6 +90,7 @@ class SerialBoard:
         flash_kb: int = 4096,
         system_kb: int = 2048,
         rtc: str = "unset",
+        modem: dict | None = None,
     ) -> None:
         """Write the virtual hardware: what is heard, which networks are in reach, who answers."""
         spec = {
@@ -102,6 +103,7 @@ class SerialBoard:
             "hosts": hosts or {},
             "control": list(control) if control else None,
             "rtc": rtc,
+            "modem": modem,
         }
         (self.hardware / "board.json").write_text(json.dumps(spec))
         (self.hardware / "root.der").write_bytes(root_der or _some_root())

@@ -10,7 +10,7 @@ EXAMPLE = """
 recorder check --board REC-0001
 recorder check --tone 1000 --trial-clip      (while a phone plays 1 kHz)
 """
-_LIMIT_S = 300
+_LIMIT_S = 600  # a modem that finds no network takes some minutes to say so
 _PRESS_S = 15
 _ASKED = ("indicator", "button")
 
