@@ -228,7 +228,7 @@ def test_a_trial_clip_goes_the_whole_way_and_leaves_nothing(bench, cloud, capsys
     _, token = cloud.register_recorder("REC-Y1")
     serial = bench("REC-Y1", token)
     words = ("--trial-clip", "--no-ask")
-    _, tests, said = checked(Person(capsys, monkeypatch), serial)
+    _, tests, said = checked(Person(capsys, monkeypatch), serial, *words)
     trial = tests["trial_clip"]
     assert trial["ok"], trial
     (row,) = recordings(cloud)

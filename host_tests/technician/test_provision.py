@@ -373,6 +373,8 @@ def test_wrong_input_is_refused_before_the_cable_is_used(bench, person):
         (("--token-from", "dtok_on_the_command_line"), "never an argument"),
         (("--token-from", "mint:someone"), "mint:eu_"),
         (("--label", "two words"), "label"),
+        (("--pin-from", "file:" + bench.file("pin", "12a4")), "4 to 8 digits"),
+        (("--pin-from", "1234"), "never an argument"),
         (("--hardware", "toaster"), "toaster"),
         (("--new-token",), "mint"),
     ]
@@ -385,10 +387,14 @@ def test_wrong_input_is_refused_before_the_cable_is_used(bench, person):
 
 def test_what_the_old_board_had_is_untouched_where_nothing_was_asked(bench, person):
     board = bench.board("old", "REC-K1")
-    code, said = person.run("provision", "--board", board.device, "--apn", "internet")
+    sim = ("--apn", "internet", "--pin-from", "file:" + bench.file("pin", "0042\n"))
+    code, said = person.run("provision", "--board", board.device, *sim)
     assert record(bench)[-1]["live"]["token"], (code, said)
     board.pull_cable()
     _, config, token = live(board)
+    secrets = json.loads((board.hardware / "secrets.json").read_text())
+    assert secrets["values"]["cellular:pin"] == "0042", "and its zeros"
+    assert "0042" not in json.dumps(said) + json.dumps(record(bench))
     expected = json.loads(OLD_CONFIG) | {"cellular": {"apn": "internet"}}
     assert json.loads(config) == expected and token == OLD_TOKEN
 

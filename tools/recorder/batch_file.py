@@ -2,7 +2,7 @@
 
     board       serial number, as `recorder list` shows it; the one column that must be there
     label       what its label says (else: the serial number)
-    config, wifi, apn, hardware, token_from     as the options of `recorder provision`
+    config, wifi, apn, pin_from, hardware, token_from   as the options of `recorder provision`
     note        anything; for people
 
 Files are looked for beside the CSV. Comma or semicolon, with or without a BOM, as spreadsheets
@@ -107,8 +107,10 @@ def _row(number: int, head: list[str], cells: list[str], folder, sources: Source
     given["label"] = given["label"] or board
     for name in ("config", "wifi"):
         given[name] = given[name] and str(folder / given[name])
-    if given["token_from"] and given["token_from"].startswith("file:"):
-        given["token_from"] = f"file:{folder / given['token_from'].removeprefix('file:')}"
+    for name in ("token_from", "pin_from"):
+        source = given[name] or ""
+        if source.startswith("file:"):
+            given[name] = f"file:{folder / source.removeprefix('file:')}"
     try:
         return Row(number, board, given["label"], sources.order(**given))
     except InputFault as fault:

@@ -47,6 +47,14 @@ def device_token(text: str) -> Secret:
     return token
 
 
+def sim_pin(text: str) -> Secret:
+    """The PIN of a SIM card: 4 to 8 digits (3GPP TS 11.11, 9.3). Raises UsageError."""
+    pin = text.removeprefix("\ufeff").strip()
+    if not re.fullmatch("[0-9]{4,8}", pin):
+        raise UsageError("The PIN of a SIM card has 4 to 8 digits. It was not sent anywhere.")
+    return Secret(pin)
+
+
 def read_secret(source: str, what: str) -> str:
     """The text that a source (SOURCES) holds. Raises UsageError; never shows what it read."""
     kind, _, name = source.partition(":")

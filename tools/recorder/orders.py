@@ -12,7 +12,7 @@ from tools.recorder.provisioning import Mint, Order
 from tools.recorder.secret import Secret
 
 # Options of `recorder provision`, and columns of a batch's file.
-NAMES = ("label", "config", "wifi", "apn", "hardware", "token_from")
+NAMES = ("label", "config", "wifi", "apn", "pin_from", "hardware", "token_from")
 # It stands on a label, in a QR code and in file names.
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _USER = re.compile(r"eu_[A-Za-z0-9_-]{1,64}")
@@ -38,8 +38,8 @@ class Sources:
         first thing that is wrong; it never shows a secret.
         """
         order = Order()
-        takers = (self._label, self._config, self._wifi, self._apn, self._hardware, self._token)
-        for name, take in zip(NAMES, takers, strict=True):
+        for name in NAMES:
+            take = getattr(self, "_" + name)
             if given.get(name) is None:
                 continue
             try:
@@ -66,12 +66,15 @@ class Sources:
         inputs.make_config(None, None, apn)
         order.apn = apn
 
+    def _pin_from(self, order: Order, source: str) -> None:
+        order.pin = inputs.sim_pin(inputs.read_secret(source, "PIN"))
+
     def _hardware(self, order: Order, name: str) -> None:
         if name not in BOARDS:
             raise UsageError(f"{name!r} is none of the tables {', '.join(sorted(BOARDS))}.")
         order.hardware = name
 
-    def _token(self, order: Order, source: str) -> None:
+    def _token_from(self, order: Order, source: str) -> None:
         kind, _, user = source.partition(":")
         if kind != "mint":
             order.token = inputs.device_token(inputs.read_secret(source, "device token"))

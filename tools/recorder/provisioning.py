@@ -35,14 +35,15 @@ _NO_CLOUD = {
 class Order:
     """What one board shall become; everything was read and checked before the cable is used.
 
-    label: None, it has none. config_file, networks, apn: None each, as it is on the board. token:
-    given, or None. mint: how to get one from the cloud, or None.
+    label: None, it has none. config_file, networks, apn, pin: None each, as it is on the board.
+    token: given, or None. mint: how to get one from the cloud, or None.
     """
 
     label: str | None = None
     config_file: str | None = None
     networks: list[tuple[str, Secret]] | None = None
     apn: str | None = None
+    pin: Secret | None = None
     hardware: str | None = None
     token: Secret | None = None
     mint: "Mint | None" = None
@@ -197,6 +198,8 @@ class Provisioning:
         if self._order.networks is not None:
             values = {"wifi:" + name: "" for name in inputs.networks_of(found.config)}
             values |= {"wifi:" + name: password for name, password in self._order.networks}
+        if self._order.pin is not None:
+            values["cellular:pin"] = self._order.pin
         facts = board_steps.compare_secrets(self._board, release, {"values": values})
         values = {key: values[key] for key in facts["differ"]}
         counters: dict[str, int] = {}

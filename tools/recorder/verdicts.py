@@ -33,7 +33,7 @@ NEXT = {
     "root_ends": "It ends within a year: bring a newer set with `recorder update` in time.",
     "root_ended": "It has ended: bring a newer set with `recorder update`.",
     "no_modem": "cellular.apn is set, and this board has no modem. Another board, or clear it.",
-    "modem_silent": "The modem does not answer. Check its supply, its UART pins and its power key.",
+    "modem_silent": "The modem does not answer. Check its supply, UART pins and power key.",
     "sim_absent": "No SIM card is found. Put one in, contacts to the modem.",
     "sim_busy": "The SIM card is not ready. Try again in a minute.",
     "sim_blocked": "The SIM card wants its PUK: unblock it in a telephone.",

@@ -22,6 +22,7 @@ def add_arguments(command) -> None:
     add("--config", metavar="FILE", help="settings; without it they stay as they are")
     add("--wifi", metavar="FILE", help='networks: [{"ssid": …, "password": …}, …]')
     add("--apn", help="access point name of the SIM card")
+    add("--pin-from", metavar="SOURCE", help="PIN of the SIM card: prompt, file:PATH, env:NAME")
     add("--hardware", metavar="NAME", help="its table in device/hal/esp32/boards.py")
     add("--token-from", metavar="SOURCE", help="prompt, file:PATH, env:NAME, keyring:N, mint:eu_…")
     add("--new-token", action="store_true", help="mint another, though it has one that is good")
