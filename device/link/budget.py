@@ -3,9 +3,10 @@
 A cap is a promise to whoever pays, so bytes are booked on flash before they leave, and a reboot
 begins with all that was booked: a cut may cost a step of room, never a byte over the cap.
 
-    state/budget   {"day": 20517, "month": 24315, "cellular": [booked today, this month], ...}
+    state/budget   {"day": 20517, "month": 24315, "cellular": [booked today, this month, ...], ...}
 
-Days and months are local ones. While nobody knows the time the old period goes on.
+Days and months are local ones. While nobody knows the time the old period goes on, and what is
+spent then counts in the next one too: it may have begun.
 """
 
 from device.compat import const
@@ -36,8 +37,9 @@ class Budget:
         self._offset_s = offset_s
         self._log = log
         self._day = self._month = 0
-        self._spent = {way: [0, 0] for way in caps}
-        self._booked = {way: [0, 0] for way in caps}
+        # Today, this month, since the time was known last.
+        self._spent = {way: [0, 0, 0] for way in caps}
+        self._booked = {way: [0, 0, 0] for way in caps}
         self._take_over()
 
     def _take_over(self):
@@ -51,9 +53,9 @@ class Budget:
         self._day, self._month = day, month
         for way in self._caps:
             found = kept.get(way)
-            if isinstance(found, list) and len(found) == 2:
-                if isinstance(found[0], int) and isinstance(found[1], int):
-                    self._booked[way] = [max(0, found[0]), max(0, found[1])]
+            if isinstance(found, list) and len(found) == 3:
+                if all([isinstance(booked, int) for booked in found]):
+                    self._booked[way] = [max(0, booked) for booked in found]
                     self._spent[way] = list(self._booked[way])
 
     def room_bytes(self, way):
@@ -86,10 +88,11 @@ class Budget:
             return
         self._roll()
         spent, booked = self._spent[way], self._booked[way]
-        if spent[0] + size_bytes <= booked[0] and spent[1] + size_bytes <= booked[1]:
+        periods = self._periods()
+        if all([spent[period] + size_bytes <= booked[period] for period in periods]):
             return
-        ahead = size_bytes + _STEP_BYTES
-        self._booked[way] = [spent[0] + ahead, spent[1] + ahead]
+        for period in periods:
+            booked[period] = spent[period] + size_bytes + _STEP_BYTES
         self._keep()
 
     def spend(self, way, size_bytes):
@@ -97,13 +100,20 @@ class Budget:
         if self.largest_bytes(way) is None:
             return
         self.book(way, size_bytes)
-        self._spent[way][0] += size_bytes
-        self._spent[way][1] += size_bytes
+        for period in self._periods():
+            self._spent[way][period] += size_bytes
+
+    def _periods(self):
+        """What a byte that crosses now counts in."""
+        return (0, 1) if self._clock.unix_s() is not None else (0, 1, 2)
 
     def _roll(self):
         """Begin a new day or month when it came."""
         day = self._today()
-        if day is None or day == self._day:
+        if day is None:
+            return
+        if day == self._day:
+            self._end_doubt()
             return
         year, month, _ = civil_from_days(day)
         month += 12 * year
@@ -113,7 +123,13 @@ class Budget:
         if month > self._month:
             self._begin(1)
         self._day, self._month = day, month
+        self._end_doubt()
         self._keep()
+
+    def _end_doubt(self):
+        """The time is known: what comes is of this day."""
+        for way in self._spent:
+            self._spent[way][2] = self._booked[way][2] = 0
 
     def _today(self):
         """Days since 1970 of the local date, or None."""
@@ -122,7 +138,8 @@ class Budget:
 
     def _begin(self, period):
         for way in self._spent:
-            self._spent[way][period] = self._booked[way][period] = 0
+            spent, booked = self._spent[way], self._booked[way]
+            spent[period], booked[period] = spent[2], booked[2]
 
     def _left_s(self, period):
         """Seconds until the day (0) or the month (1) ends, None while the time is unknown."""

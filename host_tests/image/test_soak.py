@@ -19,10 +19,10 @@ def test_the_heap_holds_clip_after_clip(tmp_path, capsys):
         soak.show(made, CLIPS, APART)
     assert soak.judge(made, CLIPS, APART) == []
     assert [s.clip for s in made.samples][0] == 0 and len(made.samples) > CLIPS // 2
-    # A heap that crumbles would be seen: here by a KiB a clip, in a thousand clips by 8 bytes.
+    # A heap that crumbles would be seen: here by 4 KiB a clip.
     leaking = copy.deepcopy(made)
     for sample in leaking.samples:
-        sample.free_bytes -= 1024 * sample.clip
+        sample.free_bytes -= 4096 * sample.clip
         sample.largest_bytes -= 4096 * sample.clip
     assert len(soak.judge(leaking, CLIPS, APART)) == 2
 

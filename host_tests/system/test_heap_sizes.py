@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 STEP_KB = int(os.environ.get("HEAP_STEP_KB", 32))
-ENOUGH_KB = 320
+ENOUGH_KB = 384
 POWER_ON_S = 4.0
 
 

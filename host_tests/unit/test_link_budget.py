@@ -51,7 +51,7 @@ def test_no_cap_means_no_limit_and_no_write():
     budget.spend("wifi", 10**12)
     budget.spend("cellular", 10**12)
     assert budget.room_bytes("wifi") is None and budget.room_bytes("cellular") is None
-    assert slots.value is None or slots.value["wifi"] == [0, 0]
+    assert slots.value is None or slots.value["wifi"] == [0, 0, 0]
     assert budget.as_dict() == {}
 
 
@@ -97,6 +97,17 @@ def test_without_the_time_the_old_period_goes_on():
     assert after.reason("cellular") == ("cap_day", None)
 
 
+def test_what_is_spent_while_nobody_knows_the_time_counts_in_the_next_day_too():
+    slots, clock = RamSlots(), FixedClock(None)
+    budget = make({"cellular": (MB, None)}, slots, clock)
+    budget.spend("cellular", MB // 2)
+    budget = make({"cellular": (MB, None)}, slots, clock)  # and over a reboot
+    clock.now_s = fakes.T0
+    assert budget.room_bytes("cellular") <= MB // 2
+    clock.now_s += DAY_S
+    assert budget.room_bytes("cellular") == MB
+
+
 def test_a_clock_set_back_brings_no_new_day_and_no_endless_one():
     clock = FixedClock()
     budget = make({"cellular": (MB, None)}, clock=clock)
@@ -136,8 +147,8 @@ def test_a_medium_that_fails_does_not_end_the_counting():
     [
         {"day": "x"},
         {"day": 1, "month": 1, "cellular": 5},
-        {"day": 1, "month": 1, "cellular": ["a", 1]},
-        {"day": 1, "month": 1, "cellular": [-5, -5]},
+        {"day": 1, "month": 1, "cellular": ["a", 1, 1]},
+        {"day": 1, "month": 1, "cellular": [-5, -5, -5]},
         {},
     ],
 )

@@ -475,7 +475,8 @@ def test_a_planned_reset_waits_for_an_hour_and_for_what_is_in_hand(time):
     assert b.system.resets == ["planned modem_silent"]
 
 
-@given(st.lists(st.integers(1, 7200), min_size=1, max_size=30))
+# Not an hour to the second: there both ends of a life would stop the loop at once.
+@given(st.lists(st.integers(1, 7200).filter(lambda s: s != HOUR_S), min_size=1, max_size=30))
 def test_two_planned_resets_are_an_hour_apart_whatever_happens_between(pauses):
     """Other resets come after so many seconds each; every boot wants a planned one at once."""
     from device import compat
