@@ -23,6 +23,7 @@ def run():
         failed_task = asyncio.run(supervisor.run())
         last_words(board)("E reset because task=%s ended" % failed_task)
     except KeyboardInterrupt:
+        hear_no_more()
         hold(board)
         raise
     except Exception as e:  # noqa: BLE001  the last boundary: it is said, then the board begins anew
@@ -36,6 +37,18 @@ def run():
             mark_planned()
     if board is not None:
         board.system.reset()
+
+
+def hear_no_more():
+    """mpremote sends Ctrl-C more than once: the second must not end what the first has begun.
+    main.py listens again at its end.
+    """
+    try:
+        import micropython
+
+        micropython.kbd_intr(-1)
+    except (ImportError, AttributeError):
+        pass  # CPython
 
 
 def last_words(board):

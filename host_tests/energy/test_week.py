@@ -13,6 +13,7 @@ from host_tests.conftest import ROOT
 from tools.torture.parts import Sleep
 
 WAKE_TO_TAKE_MS = 100  # what docs/energy.md states, apart from what the hardware takes
+BLOCK_MS = 256  # one that is awake begins at the end of a block
 
 
 def week(*options):
@@ -45,7 +46,7 @@ def test_a_week_by_the_button():
     found = week("--mode", "button", "--seed", "7")
     assert len(found["late_ms"]) == found["takes_due"] == 28, "no press was missed"
     assert found["woken_by_button"] >= 26, "but for a press that comes while a beat is sent"
-    assert 0 <= min(found["late_ms"]) and max(found["late_ms"]) <= WAKE_TO_TAKE_MS
+    assert 0 <= min(found["late_ms"]) and max(found["late_ms"]) <= WAKE_TO_TAKE_MS + BLOCK_MS
     assert found["heard"] == found["delivered"] == 28 * 45 * 8000
     assert found["violations"] == []
     assert found["share_pct"]["asleep"] > 97

@@ -32,6 +32,7 @@ _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _FRIENDLY_BANNER = b'Type "help()"'
 _LOOK_S = 0.05
 _START_LIMIT_S = 10.0
+_INTERRUPT_S = 2.0  # by then a signal was taken, however busy the host is
 _SLOW_READER_S = 2.0
 
 
@@ -65,6 +66,7 @@ class SerialBoard:
         self._stop = threading.Event()
         self._is_raw = False
         self._has_prompt = False  # since this start
+        self._interrupted_s = 0.0
         self._interrupt_due = False  # Ctrl-C came before any code could be interrupted
         self._is_deaf = False  # the laptop has not read for long
         self._tail = b""
@@ -186,6 +188,7 @@ class SerialBoard:
 
     def _spawn(self, runs_main: bool, cause: str) -> None:
         (self.hardware / "started").unlink(missing_ok=True)
+        self._interrupted_s = 0.0
         console, slave = pty.openpty()
         tty.setraw(slave)
         environment = {
@@ -227,7 +230,7 @@ class SerialBoard:
                     break
             if self._interrupt_due and self._code_runs():
                 self._interrupt_due = False
-                self._child.send_signal(signal.SIGINT)
+                self._send_interrupt()
             if self._is_starved():
                 self.resets.append("watchdog")
                 self._child.kill()
@@ -251,12 +254,21 @@ class SerialBoard:
             self._write(self._console, part)
             if self._code_runs():
                 # The port gives the terminal its old mode while code runs: a byte would not do.
-                self._child.send_signal(signal.SIGINT)
+                self._send_interrupt()
             else:
                 # A board remembers it while it starts; a pipe to a process does not.
                 self._interrupt_due = not self._has_prompt
                 self._write(self._console, b"\x03")
         self._write(self._console, last)
+
+    def _send_interrupt(self) -> None:
+        """A second signal before the first was taken would end the unix port (unix_mphal.c,
+        sighandler); a board just keeps one in mind.
+        """
+        now_s = time.monotonic()
+        if now_s - self._interrupted_s > _INTERRUPT_S:
+            self._interrupted_s = now_s
+            self._child.send_signal(signal.SIGINT)
 
     def _code_runs(self) -> bool:
         """True if the child has a handler for SIGINT, which it has while Python code runs."""
@@ -282,6 +294,7 @@ class SerialBoard:
         if max(raw, friendly) >= 0:
             self._is_raw = raw > friendly
             self._has_prompt, self._interrupt_due = True, False
+            self._interrupted_s = 0.0
         with (self.folder / "serial.log").open("ab") as log:
             log.write(data)
         self.sent_bytes += len(data)
