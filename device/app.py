@@ -124,7 +124,7 @@ def _look_for_update(board):
 
 def _join(board, settings, faults, buffers, boot, log, ring):
     from device.http.client import HttpClient
-    from device.joining import keeper_of, origin_of, planner_of, ways_of
+    from device.joining import keeper_of, origin_of, planner_of, strategy_of, ways_of
     from device.joints import Joints
     from device.link.clock import BOOTS
     from device.link.link import Link
@@ -145,7 +145,6 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     from device.supervisor.supervisor import Supervisor
     from device.transfer.cloud import Cloud
     from device.transfer.lane import Lane
-    from device.transfer.whole_file import strategy_of
 
     system, secrets = board.system, board.secrets
     random_bits = seeded_bits(system.device_id, boot)

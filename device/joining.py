@@ -1,4 +1,4 @@
-"""What app.py joins by the settings and the board: the ways out, caps, the battery. Part of the
+"""What app.py joins by the settings and the board: ways out, strategy, caps, battery. Part of the
 composition root, and let go of with it.
 """
 
@@ -64,3 +64,27 @@ def keeper_of(board, settings, saves, parts, clock, log):
     recorder, lane, link = parts[:3]
     cause = board.system.reset_cause()
     return Keeper(board.battery, gates, recorder, lane, link, cause, saver, clock, log)
+
+
+def strategy_of(makers, settings, joints):
+    """The lane's strategy: whole files alone, or chunks where the settings allow them.
+
+    makers: what WholeFile is made of; joints: learn of it.
+    """
+    from device.transfer.whole_file import WholeFile
+
+    joints.whole_file = whole = WholeFile(*makers)
+    setting, is_live = settings["upload.strategy"], settings["upload.live"]
+    if setting == "whole":
+        return whole
+    from device.transfer.choice import Strategies
+    from device.transfer.chunk_calls import ChunkCalls
+    from device.transfer.chunked import Chunked
+
+    store, cloud, clock, device_id, store_name, log = makers
+    chunk_bytes = settings["upload.chunk_kb"] * 1024
+    parts = (store, ChunkCalls(cloud), clock, device_id, store_name, chunk_bytes)
+    chunked = Chunked(*parts, whole.note_put, log)
+    if is_live:
+        store.follow = joints.work_came, chunk_bytes
+    return Strategies(store, whole, chunked, setting, is_live, joints.epoch, log)

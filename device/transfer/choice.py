@@ -33,22 +33,6 @@ def choose(setting, offered, size_bytes, chunk_bytes, needed_s, cuts):
     return CHUNKS if needed_s is not None and needed_s > _SAFE_URL_LIFE_S else WHOLE
 
 
-def strategies_of(makers, settings, joints):
-    """What the settings ask for. makers: what WholeFile was made of; joints: with whole_file."""
-    from device.transfer.chunk_calls import ChunkCalls
-    from device.transfer.chunked import Chunked
-
-    store, cloud, clock, device_id, store_name, log = makers
-    whole = joints.whole_file
-    chunk_bytes = settings["upload.chunk_kb"] * 1024
-    parts = (store, ChunkCalls(cloud), clock, device_id, store_name, chunk_bytes)
-    chunked = Chunked(*parts, whole.note_put, log)
-    setting, is_live = settings["upload.strategy"], settings["upload.live"]
-    if is_live:
-        store.follow = joints.work_came, chunk_bytes
-    return Strategies(store, whole, chunked, setting, is_live, joints.epoch, log)
-
-
 class Strategies:
     """whole: WholeFile; chunked: Chunked; setting: upload.strategy; is_live: upload.live;
     epoch(): the token epoch that clips must have to be sent now.

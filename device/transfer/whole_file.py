@@ -85,18 +85,6 @@ async def poll(ask, alive):
         pause_ms = min(2 * pause_ms, _POLL_CAP_MS)
 
 
-def strategy_of(makers, settings, joints):
-    """The lane's strategy: whole files alone, or with chunks. makers: what WholeFile is made of;
-    joints: learn of it.
-    """
-    joints.whole_file = whole = WholeFile(*makers)
-    if settings["upload.strategy"] == "whole":
-        return whole
-    from device.transfer.choice import strategies_of
-
-    return strategies_of(makers, settings, joints)
-
-
 class WholeFile:
     """store, cloud, clock as in app.py; device_id and store_id make the clip's key unique."""
 
