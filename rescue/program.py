@@ -27,6 +27,7 @@ _LOOK_S = const(60)
 _STRIKES = const(3)
 _MOST_PASSED = const(64)
 _PIECE_BYTES = const(1024)
+_SOON_S = const(5)
 _GC_BYTES = const(2048)  # collect often: what is loaded for the moment finds one place
 # The state is written before the step that depends on it, as device/transfer/whole_file.py has it,
 # so that either program goes on where the other one stopped. Each is loaded to be taken.
@@ -111,7 +112,7 @@ class Program:
             self.api = None
             self.board.leave()
             gc.collect()
-            code, detail = "low_memory", ""
+            code, detail, wait_s = "low_memory", "", _SOON_S
         except Exception as e:  # noqa: BLE001  of one clip: after three times the others go on
             code, detail = "damaged", "%s %s" % (e.__class__.__name__, e)
         self.now(code, detail)
