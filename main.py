@@ -35,24 +35,12 @@ def main():
 
 def say_held():
     """A person ended the program: that is no crash."""
-    hear_ctrl_c(False)
     try:
         from rescue.start import held
 
         held()
     except Exception:  # noqa: S110
         pass  # a person is there, and sees what is broken
-    hear_ctrl_c(True)
-
-
-def hear_ctrl_c(is_on):
-    """mpremote sends several: the second must not end what the first has begun."""
-    try:
-        import micropython
-
-        micropython.kbd_intr(3 if is_on else -1)
-    except (ImportError, AttributeError):
-        pass  # CPython
 
 
 def reset():

@@ -41,7 +41,7 @@ def run():
 
 def hear_no_more():
     """mpremote sends Ctrl-C more than once: the second must not end what the first has begun.
-    main.py listens again at its end.
+    rescue/start.py listens again at its end.
     """
     try:
         import micropython

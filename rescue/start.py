@@ -25,8 +25,17 @@ def begin():
 
 
 def held():
-    """A person ended the program that runs: no crash, and no clip's fault."""
-    from rescue import choice
+    """A person ended the program that runs: no crash, and no clip's fault.
 
-    choice.try_full()
-    open_chip().mark("")
+    mpremote sends Ctrl-C more than once: the second must not end this.
+    """
+    import micropython
+
+    micropython.kbd_intr(-1)
+    try:
+        from rescue import choice
+
+        choice.try_full()
+        open_chip().mark("")
+    finally:
+        micropython.kbd_intr(3)

@@ -194,7 +194,7 @@ class Lane:
             return self._link.reason, 0
         for gate in self._gates:
             code, left_ms = gate.refusal()
-            if code:
+            if code and (code != "taking_turns" or self._backlog.waiting()):
                 return self._shut_for(code, left_ms)
         return self._shut_for(None, 0)
 
