@@ -153,6 +153,11 @@ def agrees(serial, line: dict, wanted_config: bytes) -> str:
     return f"{serial.serial_number}: {wrong}" if wrong else ""
 
 
+def still(image):
+    """Every file but the boot record, in which each start counts, and the kept log."""
+    return {n: d for n, d in image.items() if not n.startswith(("boot0", "boot1", "log/"))}
+
+
 @pytest.mark.timeout(600)
 def test_twenty_boards_with_the_faults_of_a_bench(bench, cloud, capsys, monkeypatch):
     record = Record(bench.folder / "devices.record.jsonl", "test")
@@ -221,7 +226,8 @@ def test_twenty_boards_with_the_faults_of_a_bench(bench, cloud, capsys, monkeypa
             assert agrees(serial, line, wanted) == ""
     assert {n for n, d in boards[7].read_image().items() if n == "main.py"} == {"main.py"}
     assert boards[7].read_image() == theirs
-    assert boards[4].read_image() == full and boards[4].secrets()["token"] == OLD_TOKEN
+    assert still(boards[4].read_image()) == still(full)
+    assert boards[4].secrets()["token"] == OLD_TOKEN
 
     # What can be mended is; the same command goes on, and touches nothing that is done.
     del full["rec/clip.wav"]

@@ -32,7 +32,7 @@ _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _FRIENDLY_BANNER = b'Type "help()"'
 _LOOK_S = 0.05
 _START_LIMIT_S = 10.0
-_INTERRUPT_S = 4.0  # by then a signal was taken, however busy the host is
+_INTERRUPT_S = 1.0  # by then a signal was taken; one that met the start is sent again
 _SLOW_READER_S = 2.0
 
 
