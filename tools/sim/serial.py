@@ -32,7 +32,7 @@ _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _FRIENDLY_BANNER = b'Type "help()"'
 _LOOK_S = 0.05
 _START_LIMIT_S = 10.0
-_INTERRUPT_S = 1.0  # by then a signal was taken; one that met the start is sent again
+_INTERRUPT_S = 2.0  # by then a signal was taken; one that met the start is sent again
 _SLOW_READER_S = 2.0
 
 
@@ -308,7 +308,8 @@ class SerialBoard:
         is_reset = code in (RESET_EXIT_CODE, -signal.SIGTERM)
         is_watchdog = code == -signal.SIGKILL
         if not is_soft:
-            self.resets.append("reset" if is_reset else f"exit code {code}")
+            if code != 1 or not self._interrupted_s:  # else of a second signal: boards live on
+                self.resets.append("reset" if is_reset else f"exit code {code}")
         was_raw = self._is_raw and is_soft
         if is_soft:
             self._write(self._port, b"MPY: soft reboot\r\n")
