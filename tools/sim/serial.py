@@ -66,6 +66,7 @@ class SerialBoard:
         self._stop = threading.Event()
         self._is_raw = False
         self._has_prompt = False  # since this start
+        self.second_signals = 0  # deaths of the unix port that no board dies (_send_interrupt)
         self._interrupted_s = 0.0
         self._interrupt_due = False  # Ctrl-C came before any code could be interrupted
         self._is_deaf = False  # the laptop has not read for long
@@ -308,7 +309,9 @@ class SerialBoard:
         is_reset = code in (RESET_EXIT_CODE, -signal.SIGTERM)
         is_watchdog = code == -signal.SIGKILL
         if not is_soft:
-            if code != 1 or not self._interrupted_s:  # else of a second signal: boards live on
+            if code == 1 and self._interrupted_s:
+                self.second_signals += 1
+            else:
                 self.resets.append("reset" if is_reset else f"exit code {code}")
         was_raw = self._is_raw and is_soft
         if is_soft:
