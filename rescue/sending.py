@@ -42,8 +42,9 @@ def run(wire, head, url, body):
     )
     sock.setblocking(False)
     wire.during = "send"
-    # Line by line: a pre-signed target in one text with the rest takes 3 KB in one place.
-    _write(wire, head[0] + " " + target + " HTTP/1.1\r\nHost: " + authority + "\r\n")
+    # Piece by piece: a pre-signed target in one text with the rest takes 3 KB in one place.
+    for text in (head[0] + " ", target, " HTTP/1.1\r\nHost: " + authority + "\r\n"):
+        _write(wire, text)
     for line in head[1:]:
         _write(wire, line + "\r\n")
     return _stream(wire, source) if source else _write(wire, body)
