@@ -2,7 +2,8 @@
 
 Into build/image/<board>/: the tree, its hashes, package.json for mip, manifest.py for those who
 freeze it, app.romfs for a board with a partition for it; for the virtual board the littlefs image
-that it boots. The same source gives the same bytes, on any machine and day; SOURCE_DATE_EPOCH, if set, becomes the release's build time.
+that it boots. The same source gives the same bytes, on any machine and day; SOURCE_DATE_EPOCH, if
+set, becomes the release's build time.
 """
 
 import argparse

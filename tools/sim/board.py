@@ -74,8 +74,8 @@ def is_starved(registers: pathlib.Path) -> bool:
 
 
 class VirtualBoard:
-    """folder: the board's own, kept over power cuts. engine: "micropython" or "cpython". rom: image
-    of its ROM file system, which then holds the whole program but boot.py and main.py.
+    """folder: the board's own, kept over power cuts. engine: "micropython" or "cpython". rom: the
+    image of its ROM file system, which then holds the whole program but boot.py and main.py.
     """
 
     def __init__(

@@ -7,6 +7,7 @@ if len(sys.argv) > 2:
     # A ROM partition (extmod/vfs.c of MicroPython, mp_vfs_mount_romfs_protected). It lies in the
     # heap here, in one piece that is made first; who starts this gives so much more heap.
     import os
+
     import vfs
 
     with open(sys.argv[2], "rb") as f:
