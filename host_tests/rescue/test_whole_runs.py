@@ -166,6 +166,18 @@ def test_a_release_on_trial_that_dies_is_rolled_back(factory):
     assert board.record() == ("a", NONE, 1) and board.faults() == []
 
 
+def test_a_trial_that_dies_leads_back_to_the_release_in_rom(factory):
+    board = factory.board(("device/app.mpy", "raises"))
+    shutil.copytree(board.code / "device", board.folder / "a" / "device")
+    shutil.rmtree(board.code / "device")
+    shutil.copytree(factory.code / "device", board.code / "device")
+    board.move_to_rom()
+    boot_record.write(NONE, "a", 0, f"{board.folder}/")
+    board.deliver()
+    assert board.causes == ["power_on"] + 3 * ["reset"]
+    assert board.record() == (NONE, NONE, 1) and board.faults() == []
+
+
 def test_a_provisioning_repairs_a_program_whose_every_secret_is_out_of_reach(factory):
     """boot.py needs nothing of device/ to make live what waits in incoming/."""
     board = factory.board(("device/hal/sim/secrets.mpy", "torn"), starts=6)
