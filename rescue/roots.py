@@ -34,9 +34,9 @@ def program_folder(folder=""):
     """
     _, release, trial, _ = boot_record.read(folder)
     name = trial if trial != boot_record.NONE else release
-    if name == boot_record.NONE:
-        return ROM if _is_there(ROM + SHIPPED) else folder
-    return folder + name + "/"
+    if name != boot_record.NONE and _is_there(folder + name):
+        return folder + name + "/"
+    return ROM if _is_there(ROM + SHIPPED) else folder
 
 
 def _is_there(path):

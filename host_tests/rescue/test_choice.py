@@ -49,6 +49,7 @@ def test_a_release_in_rom_runs_where_the_record_names_none(board, tmp_path, monk
     assert roots.program_folder(board.folder) == roots.ROM
     board.has(release="b")  # it is gone
     assert board.start("power_on")[0] == NONE
+    assert roots.program_folder(board.folder) == roots.ROM
     board.has(trial="a")
     assert [board.start()[0] for _ in range(4)] == ["a", "a", "a", NONE]
     board.has(trial="a")
