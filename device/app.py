@@ -253,6 +253,8 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         shown["power"] = keeper.as_dict
         people.on_touch = keeper.touched
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
+    if keeper:
+        keeper.watched_by(supervisor)
     if keeper or spare:
         supervisor.add("power", (keeper or spare).run)
     for name, run in (
