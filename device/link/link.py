@@ -28,6 +28,7 @@ from device.compat import (
 from device.errors import DeviceError
 
 _WATCH_MS = const(1_000)
+_QUIET_LOOKS = const(5)  # so many in one, while nothing is sent and nothing is in doubt
 _RETRY_FIRST_MS = const(2_000)
 _RETRY_CAP_MS = const(300_000)
 _PROVE_MS = const(15_000)  # nobody exchanged anything for so long after joining: we ask
@@ -134,6 +135,8 @@ class Link:
         self._heard = code
         if not self.is_doubted:
             self.is_doubted = True
+            if self._up:
+                self._moved.set()  # look at once
             due = ticks_add(ticks_ms(), _DOUBT_MS)
             if self.proved or ticks_diff(self.probe_ticks_ms, due) > 0:
                 self.probe_ticks_ms = due
@@ -226,8 +229,10 @@ class Link:
             if self.proved and not is_booked and is_idle:  # rules take memory, which a clip needs
                 is_booked = True
                 self._rule("book")
-            steady += is_booked
-            if steady == _STEADY:
+            is_quiet = is_booked and is_idle and not self.is_doubted and not self._wish
+            looks = _QUIET_LOOKS if is_quiet and self.better_ticks_ms is None else 1
+            steady += is_booked * looks
+            if steady >= _STEADY:
                 way.rest_ms = 0
             if (self.is_doubted or not self.proved) and is_idle:
                 code = await self._look_out()
@@ -243,7 +248,18 @@ class Link:
             elif self.better_ticks_ms is not None:
                 self._wish = ticks_diff(self.better_ticks_ms, now) <= 0
                 wished = now
+            await self._until_look(looks)
+
+    async def _until_look(self, looks):
+        if looks == 1:
             await sleep_ms(_WATCH_MS)
+        else:
+            try:
+                await wait_for_ms(self._moved.wait(), looks * _WATCH_MS)
+            except WAIT_ERRORS:
+                pass
+        if not self._held:
+            self._moved.clear()
 
     async def _look_out(self):
         """Probe when it is time to; returns why the way has to be left, or None."""
