@@ -121,4 +121,6 @@ def _has_parser(module: str) -> bool:
 if __name__ == "__main__":
     entries = table()
     for command, places in shown().items():
-        print(f"{command}\n    {', '.join(places)}\n    {entries.get(command, 'NOT IN THE TABLE')}")
+        print(
+            f"{command}\n    {', '.join(places)}\n    {entries.get(command, 'NOT IN THE TABLE')}"
+        )

@@ -1,4 +1,4 @@
-"""What README and docs/ tell people to type is real: each command is read by its program, and run."""
+"""What README and docs/ tell people to type is real: its program reads it, and it is run."""
 
 import shlex
 import subprocess
@@ -10,6 +10,8 @@ from host_tests.docs.commands import ROOT, shown, table, understand
 from host_tests.field_cases.table import known_tests
 
 SHOWN, TABLE = shown(), table()
+# runpy tells of a package's module that is loaded already: what is wanted here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 
 
 def test_every_command_of_the_pages_has_an_entry_and_every_entry_a_command():

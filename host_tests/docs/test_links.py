@@ -12,7 +12,18 @@ _FOLDER = re.compile(r"`((?:device|tools|host_tests|rescue|trust|docs)/(?:[\w.-]
 # Sentences name files by their place in a stage (`store/clip.py`), as the code's imports do.
 _UNDER = ("", "device/", "tools/", "host_tests/", "docs/")
 # Files of others, cited; and files that a run or a board makes.
-_ELSEWHERE = ("ports/", "extmod/", "py/", "shared/", "drivers/", "components/", "build/", "lib/", "a/", "b/")
+_ELSEWHERE = (
+    "ports/",
+    "extmod/",
+    "py/",
+    "shared/",
+    "drivers/",
+    "components/",
+    "build/",
+    "lib/",
+    "a/",
+    "b/",
+)
 
 
 def anchors(text: str) -> set[str]:
