@@ -25,8 +25,8 @@ _TABLES = (
     (
         "Why a clip is set aside",
         reasons.CLIP,
-        "Kept, counted, and never in the way of the others. `recorder doctor` shows what the cloud "
-        "said,\n`recorder requeue` brings it back to the queue.\n",
+        "Kept, counted, and never in the way of the others. `recorder doctor` shows what the\n"
+        "cloud said, `recorder requeue` brings it back to the queue.\n",
     ),
     ("What the recorder does, or why it does not record", reasons.RECORDER, ""),
     ("What came of an update", reasons.UPDATE, "See [updates.md](updates.md).\n"),
