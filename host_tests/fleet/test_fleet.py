@@ -15,7 +15,9 @@ from tools.fleet.scenario import Project, Scenario
 
 # name: what it lives through. Their sizes keep the real code within seconds.
 SCENARIOS = {
-    "power returns to 50 devices with 12 clips each": Scenario(50, 1, 0, (0, 0), seed=20, waiting=12),
+    "power returns to 50 devices with 12 clips each": Scenario(
+        50, 1, 0, (0, 0), seed=20, waiting=12
+    ),
     "an outage of an hour, 50 devices": Scenario(50, 2.5, 6, (0.25, 1.25), seed=3),
     "20 devices that nearly use all URLs up": Scenario(
         20, 2, 30, (0.25, 0.5), requests=40, urls=12, seed=5

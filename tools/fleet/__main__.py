@@ -90,7 +90,9 @@ def _with_progress(progress, name, run):
 
 def _table(modelled: Outcome, lived: Outcome | None) -> Table:
     scenario = modelled.scenario
-    table = Table(title=f"{scenario.devices:,} devices, {scenario.hours:g} h, seed {scenario.seed}")
+    table = Table(
+        title=f"{scenario.devices:,} devices, {scenario.hours:g} h, seed {scenario.seed}"
+    )
     table.add_column("")
     columns = [("real code", lived), ("model", modelled)]
     columns = [(name, outcome.figures()) for name, outcome in columns if outcome is not None]

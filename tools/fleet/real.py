@@ -173,9 +173,7 @@ class _Device:
             gates=(manners,),
         )  # fmt: skip
         parts = (parts, parts, backlog, parts)
-        self._heartbeat = Heartbeat(
-            calls, self._lane, link, clock, HEARTBEAT_S, parts, self._log
-        )
+        self._heartbeat = Heartbeat(calls, self._lane, link, clock, HEARTBEAT_S, parts, self._log)
         self._heartbeat.spread(bits)
 
     async def live(self):
