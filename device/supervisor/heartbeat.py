@@ -2,9 +2,10 @@
 
 It shares the lane's HTTP client and so its one-request-at-a-time rule: a beat goes only while the
 lane holds nothing in hand, and up to half an interval early once a clip was delivered, while the
-connection is open. While the token is refused it is the slow probe that finds a new one. Where the
-project's requests are used up (429) beats are the first to yield, to one in two days at last, and
-come closer again one by one: 1,000 devices of one beat in ten minutes would leave nothing for clips.
+connection is open. While the token is refused it is the slow probe that finds a new one. Where
+the project's requests are used up (429) beats are the first to yield, to one in two days at last,
+and come closer again one by one: a beat in ten minutes of 1,000 devices would leave nothing for
+clips.
 """
 
 import json

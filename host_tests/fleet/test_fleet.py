@@ -15,9 +15,7 @@ from tools.fleet.scenario import Project, Scenario
 
 # name: what it lives through. Their sizes keep the real code within seconds.
 SCENARIOS = {
-    "power returns to 50 devices with 12 clips each": Scenario(
-        50, 1, 0, (0, 0), seed=20, waiting=12
-    ),
+    "power returns to 50 devices": Scenario(50, 1, 0, (0, 0), seed=20, waiting=12),
     "an outage of an hour, 50 devices": Scenario(50, 2.5, 6, (0.25, 1.25), seed=3),
     "20 devices that nearly use all URLs up": Scenario(
         20, 2, 30, (0.25, 0.5), requests=40, urls=12, seed=5
@@ -40,11 +38,13 @@ def lived():
 
 
 def test_a_fleet_with_a_backlog_drains_politely(lived, capsys):
-    outcome = lived("power returns to 50 devices with 12 clips each")
+    outcome = lived("power returns to 50 devices")
     figures = outcome.figures()
     with capsys.disabled():
-        print(f"\n50 devices, 12 clips each (seed 20): {figures['refused_pct']:.1f} % refused, nine "
-              f"tenths through in {figures['drain_of_ideal']:.2f} times the ideal")  # fmt: skip
+        print(
+            f"\n50 devices, 12 clips each (seed 20): {figures['refused_pct']:.1f} % refused, "
+            f"nine tenths through in {figures['drain_of_ideal']:.2f} times the ideal"
+        )
     assert figures["delivered_pct"] == 100, "nobody starves"
     assert figures["refused_pct"] < 5
     assert figures["drain_of_ideal"] < 2.5
@@ -66,7 +66,7 @@ def test_the_models_curves_are_those_of_the_real_code(lived, name, capsys):
 
 def test_a_model_without_manners_would_be_seen_to_differ(lived, monkeypatch):
     """The comparison can fail: a device that never paces itself asks and is refused more."""
-    name = "power returns to 50 devices with 12 clips each"
+    name = "power returns to 50 devices"
     monkeypatch.setattr("device.queue.manners.Manners.refusal", lambda self: (None, 0))
     monkeypatch.setattr("device.queue.manners.Manners.is_spent", lambda self: False)
     found = deviations(Model(SCENARIOS[name]).run(), lived(name))

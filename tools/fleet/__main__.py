@@ -1,7 +1,7 @@
-"""make fleet N=50: many recorders behind one project's limits, an outage, and how they come back.
+"""make fleet N=50: many recorders behind one project's limits, an outage, how they come back.
 
-Up to 100 devices run the real code (lane, queue, manners, HTTP client, heartbeat, store) in virtual
-time, beside the model; more are the model's alone, which host_tests/fleet holds to the real code.
+Up to 100 devices run the real code (lane, queue, manners, HTTP client, heartbeat, store) in
+virtual time, beside the model; more are the model's alone, held to it by host_tests/fleet.
 
 examples:
   make fleet N=50                                   real code and model, side by side

@@ -1,5 +1,5 @@
-"""Devices of the real code in virtual time: lane, queue, manners, waits, HTTP client, heartbeat and
-store of each, behind one project's limits.
+"""Devices of the real code in virtual time: lane, queue, manners, waits, HTTP client, heartbeat
+and store of each, behind one project's limits.
 
 What is not theirs: the net port (wire.py), a link that is always up, and a clip that is put on the
 store whole in place of being recorded.
