@@ -190,8 +190,9 @@ class Link:
             await _module_of(way).start(way, self.log)
         except DeviceError as e:
             self.log.warning("%s failed way=%s reason=%s", way.step, way.kind, e)
-            await self._leave(self._held or e.code)
-            if not self._held:
+            held = self._held  # it was interrupted: no fault of the way
+            await self._leave(held or e.code)
+            if not held:
                 self._rule("died", way, e.code)
             return False
         self.exchange_succeeded()

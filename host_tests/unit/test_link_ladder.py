@@ -467,6 +467,61 @@ def test_the_radios_are_off_while_somebody_holds_them(world):
     assert w.link.is_up()
 
 
+@pytest.mark.parametrize(
+    "fault, rung",
+    [
+        ({"latency_ms": 300, "family": "simcom"}, 0),
+        ({"is_on": False}, 0),
+        ({"silent": True}, 0),
+        ({"silent": True}, 3),
+        ({"network": "none"}, 0),
+        ({"sim_busy_ms": 60_000, "family": "simcom"}, 0),
+        ({"latency_ms": 300}, 2),
+    ],
+    ids=str,
+)
+def test_a_dialling_is_interrupted_at_any_moment_and_hung_up(world, fault, rung):
+    """Then it dials anew, with no rung more than it had."""
+    for after_s in (1, 2, 4, 7, 11, 18):
+        w = world(names=(), spec=fault)
+        w.link.ways[0].rung = rung
+        w.run(after_s, lane=False)
+        before = w.link.ways[0].rung, w.link.deaths
+        w.link.hold("battery_low")
+        for waited_s in range(30):
+            if w.link.is_resting():
+                break
+            w.run(1)
+        assert waited_s < 20, (after_s, waited_s)
+        modem = w.modem.modem
+        assert w.modem.data_status() == "idle" and not modem.data_mode, after_s
+        hung_up = modem.heard[-1:] == ["AT+CFUN=4"]  # or heard nothing: its power goes next
+        assert hung_up or w.link.ways[0].is_stuck, (after_s, modem.heard)
+        assert (w.link.ways[0].rung, w.link.deaths) == before, "not the way's fault"
+        heard = len(modem.heard)
+        w.run(MINUTE)
+        assert len(modem.heard) == heard and w.link.reason == "battery_low"
+        w.modem.spec.update(silent=None, network="home", sim_busy_ms=0, ppp_silent=False)
+        w.link.release()
+        for _ in range(12):
+            if not w.link.is_up():
+                w.run(10)
+        assert w.link.is_up(), after_s
+
+
+@pytest.mark.parametrize("rung", [0, 2])
+def test_a_joining_is_interrupted_within_a_second(world, rung):
+    w = world(modem=False)
+    w.link.ways[0].rung = rung
+    w.radio.status = lambda: "joining"
+    w.run(5, lane=False)
+    assert not w.link.is_up() and bool(w.radio.connects) == (rung == 0)
+    w.link.hold("battery_low")
+    w.run(1.5)
+    assert w.link.is_resting() and w.radio.joined is None
+    assert len(w.radio.connects) == (rung == 0) and not w.link.deaths
+
+
 def test_no_secret_in_log_or_status(world):
     w = world()
     w.run(HOUR)
