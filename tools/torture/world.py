@@ -52,6 +52,7 @@ class World:
     """weather: weather.Weather. The ports of the board are parts of it, by their names."""
 
     lane = recorder = heartbeat = keeper = None  # of the program that runs, if one does
+    board_of = parts.Board
 
     def __init__(self, weather, in_chunks=False):
         self.seed = weather.seed
