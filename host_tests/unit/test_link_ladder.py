@@ -142,7 +142,7 @@ class World:
             await asyncio.sleep(0.5)
             assert is_reason(LANE, self.link.reason), self.link.reason
             assert not (self.radio.joined and self.modem and self.modem.is_up()), "one at a time"
-            step = self.link.current.step
+            step = self.link.current.step if self.link.current else ""
             if not self.steps or self.steps[-1] != step:
                 self.steps.append(step)
 
@@ -519,6 +519,81 @@ def test_a_joining_is_interrupted_within_a_second(world, rung):
     w.run(1.5)
     assert w.link.is_resting() and w.radio.joined is None
     assert len(w.radio.connects) == (rung == 0) and not w.link.deaths
+
+
+# -- ways that a rule of the settings closes --------------------------------------------------
+
+
+def closed(**codes):
+    """A planner's `shut` for which each kind of way has such a code, or none."""
+    return lambda kind: (codes.get("lte" if kind == "4g" else kind), 60_000)
+
+
+def test_a_way_that_is_closed_is_never_started(world):
+    w = world()
+    w.radio.in_reach = set()
+    w.link.permits = closed(lte="cap_month")
+    w.run(HOUR)
+    assert not w.modem.modem.heard and not w.modem.starts
+    assert w.link.reason == "cap_month", "what would end the wait, not wifi_not_found"
+    assert w.link.shut() == ("cap_month", 60_000)
+    w.link.permits = closed()
+    w.run(6 * MINUTE)
+    assert w.link.is_up() and w.link.kind == "4g" and w.link.shut() == (None, 0)
+
+
+def test_a_way_that_is_closed_meanwhile_is_left_between_two_clips(world):
+    w = world(names=())
+    w.run(10 * MINUTE)
+    w.idle = False
+    w.link.permits = closed(lte="off_peak")
+    w.run(10 * MINUTE)
+    assert w.link.is_up(), "the clip in hand goes through"
+    w.idle = True
+    w.run(20)
+    assert not w.link.is_up() and w.link.reason == "off_peak"
+    assert w.modem.modem.heard[-1] == "AT+CFUN=4"
+    starts = w.modem.starts
+    w.run(HOUR)
+    assert w.modem.starts == starts and not w.link.deaths
+    w.link.permits = closed()
+    w.run(6 * MINUTE)
+    assert w.link.is_up()
+
+
+def test_out_of_hours_the_only_way_comes_back_on_the_minute(world):
+    w = world(names=())
+    opens = w.time.seconds + 2 * HOUR + 100
+    w.link.permits = lambda kind: (
+        (None, 0)
+        if w.time.seconds >= opens
+        else ("off_peak", round(1000 * (opens - w.time.seconds)))
+    )
+    w.run(2 * HOUR + 130)
+    assert w.link.is_up()
+
+
+def test_a_better_way_that_is_spent_makes_room_for_the_other(world):
+    w = world()
+    w.run(10 * MINUTE)
+    assert w.link.kind == "wifi"
+    w.link.permits = closed(wifi="cap_day")
+    w.run(2 * MINUTE)
+    assert w.link.is_up() and w.link.kind == "4g"
+    starts = w.modem.starts
+    w.link.permits = lambda kind: ("cap_day", 8 * HOUR * 1000) if kind == "wifi" else (None, 0)
+    w.run(5 * HOUR)
+    assert w.modem.starts - starts <= 7, "not hung up all the time to look for it"
+    w.link.permits = closed()
+    w.run(9 * HOUR)
+    assert w.link.kind == "wifi"
+
+
+def test_where_only_the_time_could_tell_the_way_may_bring_it(world):
+    w = world(names=())
+    w.link.permits = closed(lte="clock_wait")
+    w.run(10 * MINUTE)
+    assert w.link.is_up()
 
 
 def test_no_secret_in_log_or_status(world):

@@ -36,7 +36,7 @@ WAY = Place("on the way", None, "home")
 CAFE = Place("cafe", "cafe", "home", has_portal=True)
 ABROAD = Place("abroad", None, "roaming")
 
-DAILY_MB, MONTHLY_MB = 7, 43
+DAILY_MB, MONTHLY_MB = 7, 45
 OFF_PEAK = "10:00-20:00"
 RULES = {
     "wifi.networks": ["home", "cafe"],

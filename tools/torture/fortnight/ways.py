@@ -1,4 +1,4 @@
-"""What the recorder meets where it is: Wi-Fi, the scripted modem, a charger, and a wire that counts.
+"""What the recorder meets where it is: Wi-Fi, a scripted modem, a charger; and a wire that counts.
 
 The count is what an operator would count: IP both ways. It knows nothing of the device's own.
 """
