@@ -20,7 +20,8 @@ class Fortnight(world.World):
 
     board_of = ways.Board
 
-    def __init__(self):
+    def __init__(self, days=script.DAYS):
+        self.days = days
         self.here = script.places()[0][1]
         super().__init__(weather.Weather(1, script.DAYS, []))
         self.history.limits["requests_an_hour"] = _REQUESTS_AN_HOUR
@@ -62,7 +63,8 @@ class Fortnight(world.World):
         for at_s, off_s in script.power_cuts():
             event = {"what": "cut", "off_s": off_s}
             plan.append((1000 * at_s, lambda event=event: self._end_life(event)))
-        plan.append((1000 * script.DAYS * script.DAY_S, self.sky._calm))
+        end_ms = 1000 * self.days * script.DAY_S
+        plan = [entry for entry in plan if entry[0] < end_ms] + [(end_ms, self.sky._calm)]
         return sorted(plan, key=lambda entry: entry[0])
 
     def _go(self, place):
@@ -86,12 +88,12 @@ class Fortnight(world.World):
             self.sky._cut()
 
 
-def run() -> Fortnight:
-    """The whole script. Bends the device's code in this process: call it once."""
+def run(days: int = script.DAYS) -> Fortnight:
+    """The script, or its first days. Bends the device's code in this process: call it once."""
     blocks._SAMPLES_A_BYTE = _SAMPLES_A_BYTE
     clockwork.Loop.grid_ms = _LOOK_MS
     bend.install(_SETTINGS)
-    place = Fortnight()
+    place = Fortnight(days)
     bend.Hook.world = place
     bend.module("config_kept").load_settings = lambda *_: (_settings(place), [], None)
     _listen(bend.module("reasons"))
