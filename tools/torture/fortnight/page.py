@@ -42,7 +42,7 @@ def days(run) -> list[Day]:
         else:
             day.cellular_bytes += size
     for wait in judge.waits(run):
-        day = found[script.day_of(wait.begin_s)]
+        day = found.setdefault(script.day_of(wait.begin_s), Day(script.day_of(wait.begin_s), []))
         day.waits[wait.code] = day.waits.get(wait.code, 0) + wait.length_s
         if wait.begin_s % DAY_S <= _EVENING_S < wait.begin_s % DAY_S + wait.length_s:
             day.backlog = wait.clips
@@ -120,7 +120,7 @@ _FULL_CLIPS = 45
 
 
 def picture(run) -> str:
-    """SVG: where it was (ground), bytes in each quarter of an hour (bars), clips waiting (line)."""
+    """SVG: where it was (ground), bytes a quarter of an hour (bars), clips waiting (line)."""
     width, height = _LEFT + 24 * _HOUR_PX + 10, _TOP + run.days * _ROW_PX + 24
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
