@@ -118,6 +118,12 @@ class Link:
                 return code, left_ms
         return None, 0
 
+    def look_again(self):
+        """A rule that closed a way may hold no longer."""
+        if not (self._up or self._held):
+            self._set(False, "link_down")
+            self._moved.set()
+
     def is_resting(self):
         """True once the radio is off because of hold()."""
         return self._is_resting

@@ -55,7 +55,9 @@ class Planner:
 
     def work_came(self):
         """There is a clip that was not looked at: perhaps it fits."""
-        self._held = (None, 0)
+        if self._held[0]:
+            self._held = (None, 0)
+            self._link.look_again()
 
     def _out_of_hours(self):
         if self._off_peak is None:

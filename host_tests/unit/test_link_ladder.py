@@ -561,6 +561,24 @@ def test_a_way_that_is_closed_meanwhile_is_left_between_two_clips(world):
     assert w.link.is_up()
 
 
+def test_a_rule_that_holds_no_longer_is_noticed_at_once_where_somebody_says_so(world):
+    w = world(names=())
+    w.link.permits = closed(lte="cap_day")
+    w.run(10 * MINUTE)
+    w.link.permits = closed()
+    w.link.look_again()
+    assert w.link.reason == "link_down" and w.link.shut() == (None, 0)
+    w.run(10)
+    assert w.link.is_up()
+    w.link.look_again()
+    assert w.link.is_up()
+    w.link.hold("battery_low")
+    w.run(10)
+    w.link.look_again()
+    w.run(MINUTE)
+    assert w.link.reason == "battery_low" and w.link.is_resting()
+
+
 def test_out_of_hours_the_only_way_comes_back_on_the_minute(world):
     w = world(names=())
     opens = w.time.seconds + 2 * HOUR + 100

@@ -20,6 +20,10 @@ class Link(test_transfer_lane.Link):
     def __init__(self):
         super().__init__()
         self.kind = "4g"
+        self.looks = 0
+
+    def look_again(self):
+        self.looks += 1
 
 
 class Http:
@@ -134,7 +138,7 @@ def test_a_way_on_which_nothing_fits_is_closed_until_there_is_another_clip(bench
     assert room > 32_768 and b.planner.shut("4g")[0] == "cap_day"
     fakes.add_clip(b.store, 16_000)
     b.planner.work_came()
-    assert b.planner.shut("4g") == (None, 0)
+    assert b.planner.shut("4g") == (None, 0) and b.link.looks == 1
     b.lane.notify()
     b.run(10)
     assert b.lane.delivered == 1 and b.planner.shut("4g")[0] == "cap_day"
