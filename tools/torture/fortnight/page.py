@@ -8,7 +8,9 @@ from tools.torture.fortnight.script import DAY_S, HOUR_S
 
 _MB = 1_000_000
 _EVENING_S = 17 * HOUR_S - 300  # before it comes home
-_SHOWN_S = 60  # shorter waits of a day are left out of the table
+# So that not every change of a second changes the page: shorter waits of a day are left out, and
+# the picture knows tenths of an hour.
+_SHOWN_S = 360
 _PLACES_SHOWN = {"home": "home", "on the way": "4G", "cafe": "portal", "abroad": "abroad"}
 
 
@@ -53,7 +55,7 @@ def table(run) -> str:
     """Day by day, as Markdown."""
     lines = [
         "| day | where | recorded, min | over Wi-Fi, MB | over 4G, MB | clips waiting at 16:55 "
-        "| why clips waited, h:mm |",
+        "| why clips waited, h |",
         "| --- | --- | ---: | ---: | ---: | ---: | --- |",
     ]
     for day in days(run):
@@ -81,7 +83,7 @@ def reasons(run, ends_when) -> str:
         run_of = (wait.code, run_of[1] if goes_on else wait.begin_s, wait.end_s)
         longest[wait.code] = max(longest[wait.code], run_of[2] - run_of[1])
     lines = [
-        "| reason | in all, h:mm | longest | ends when |",
+        "| reason | in all, h | longest, h | ends when |",
         "| --- | ---: | ---: | --- |",
     ]
     for code, seconds in length.most_common():
@@ -98,15 +100,15 @@ def facts(run, faults: list[str]) -> str:
     waited_s = sum(wait.length_s for wait in judge.waits(run))
     said = (
         f"{len(closed)} clips, each delivered once; {cellular / _MB:.1f} of "
-        f"{script.MONTHLY_MB} MB over 4G; {_length(waited_s)} hours in which a clip waited, "
+        f"{script.MONTHLY_MB} MB over 4G; {waited_s / HOUR_S:.0f} hours in which a clip waited, "
         "each second with one reason that was true."
     )
     return said if not faults else "NOT KEPT: " + "; ".join(faults[:5])
 
 
 def _length(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60}:{minutes % 60:02}"
+    """Hours, to a tenth."""
+    return f"{seconds / HOUR_S:.1f}"
 
 
 # The picture: a row a day, from left to right the hours.
@@ -165,8 +167,9 @@ def _lines(run):
     out = []
     for wait in judge.waits(run):
         tall = round(min(1, wait.clips / _FULL_CLIPS) * (_ROW_PX - 6))
-        for first_s, last_s in _by_day(wait.begin_s, min(wait.end_s, run.days * DAY_S)):
-            if last_s - first_s >= _SHOWN_S:
+        begin_s, end_s = (round(at_s / _SHOWN_S) * _SHOWN_S for at_s in (wait.begin_s, wait.end_s))
+        for first_s, last_s in _by_day(begin_s, min(end_s, run.days * DAY_S)):
+            if first_s < last_s:
                 out.append(_box(first_s, last_s, _ROW_PX - 5 - tall, 1.5, "#222"))
     return out
 

@@ -36,7 +36,7 @@ WAY = Place("on the way", None, "home")
 CAFE = Place("cafe", "cafe", "home", has_portal=True)
 ABROAD = Place("abroad", None, "roaming")
 
-DAILY_MB, MONTHLY_MB = 7, 45
+DAILY_MB, MONTHLY_MB = 7, 47
 OFF_PEAK = "10:00-20:00"
 RULES = {
     "wifi.networks": ["home", "cafe"],
@@ -49,13 +49,15 @@ RULES = {
     "cloud.heartbeat_s": 1800,
 }
 
-_WORK_DAY = ((0, HOME), (7.5, WAY), (12.2, CAFE), (13.2, WAY), (18, HOME))
+_WORK_DAY = ((0, HOME), (7.5, WAY), (12.2, CAFE), (14, WAY), (18, HOME))
 _DAY_OUT = ((0, HOME), (9.5, WAY), (17, HOME))
 _PLACES = {6: ((0, HOME), (9, ABROAD)), 7: ((0, ABROAD), (20, HOME))}
 _WEEKEND = {13: _DAY_OUT, 14: _DAY_OUT}
 
 # (hour, minutes) of each take.
-_TAKES = ((7, 1), (8.25, 4), (9.5, 3), (11, 3), (12.5, 2), (14, 4), (16, 3), (20.5, 2))
+_TAKES = (
+    (7, 1), (8.25, 4), (9.5, 3), (11, 3), (12.5, 2), (13.75, 1), (14.25, 4), (16, 3), (20.5, 2)
+)  # fmt: skip
 _TAKES_OF = {
     3: (*_TAKES, (16.5, 14)),
     6: ((11, 5), (15, 5)),
