@@ -61,15 +61,16 @@ class Way:
 class Link:
     """ways: most wanted first; changed(is_up): told at each change; is_idle(): no clip in hand;
     probe(is_doubted): coroutine, see link/probe.py; plan_reset(reason), or None where nobody can;
-    slots: durable (store.slots), or None.
+    slots: durable (store.slots), or None; permits(kind) -> (reason, ms) or (None, 0): what closes a
+    way now (planner.shut), None where nothing is limited; may be put in later.
     """
 
-    def __init__(self, ways, changed, log, is_idle, probe, plan_reset, slots):
+    def __init__(self, ways, changed, log, is_idle, probe, plan_reset, slots, permits=None):
         self.ways = ways
         self.log = log
         self.plan_reset = plan_reset
         self.slots = slots
-        self.permits = None  # where something is limited: kind -> (reason or None, ms) (planner)
+        self.permits = permits
         self.barred = None  # a reason for which the settings close a way now (rules.choose)
         self.kept = None  # of rules.py, once it was read
         self.current = None

@@ -5,6 +5,8 @@ import pytest
 import test_transfer_lane
 
 from device.capture.schedule import Schedule
+from device.config import defaults
+from device.joining import planner_of
 from device.link.budget import DAY_S, Budget, wire_bytes
 from device.queue.backlog import _HELD_MOST, Backlog
 from device.queue.planner import Planner, expected_bytes
@@ -194,3 +196,16 @@ def test_only_the_rest_of_a_clip_is_expected(bench):
     assert expected_bytes(clip) == WIRE_BYTES
     clip.save(state="stored")
     assert expected_bytes(clip) == wire_bytes(6144, 2)
+
+
+@pytest.mark.parametrize("mb, code", [(None, None), (0, "cap_month"), (1, None)])
+def test_the_settings_0_is_nothing_and_null_no_limit(bench, mb, code):
+    """From config.json's numbers to what the link may start."""
+    b = bench()
+    b.link.permits = None
+    settings = defaults() | {"cellular.apn": "iot", "cellular.monthly_mb": mb}
+    slots = Slots("budget1", str(b.folder) + "/other")
+    made = planner_of(settings, b.link, Http(b.cloud), b.waits._clock, slots, None)
+    assert (made is None) == (mb is None)
+    if made:
+        assert b.link.permits("4g")[0] == code and b.link.permits("wifi") == (None, 0)
