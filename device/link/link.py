@@ -61,8 +61,8 @@ class Way:
 class Link:
     """ways: most wanted first; changed(is_up): told at each change; is_idle(): no clip in hand;
     probe(is_doubted): coroutine, see link/probe.py; plan_reset(reason), or None where nobody can;
-    slots: durable (store.slots), or None; permits(kind) -> (reason, ms) or (None, 0): what closes a
-    way now (planner.shut), None where nothing is limited; may be put in later.
+    slots: durable (store.slots), or None; permits(kind) -> (reason, ms) or (None, 0): what closes
+    a way now (planner.shut), None where nothing is limited; may be put in later.
     """
 
     def __init__(self, ways, changed, log, is_idle, probe, plan_reset, slots, permits=None):
