@@ -200,12 +200,15 @@ class Link:
         """Stay down for so long, or until it is held or released."""
         if not self._moved.is_set():
             self._again_ticks_ms = ticks_add(ticks_ms(), duration_ms)
-            try:
-                await wait_for_ms(self._moved.wait(), duration_ms)
-            except WAIT_ERRORS:
-                pass
+            await self._until_moved(duration_ms)
             self._again_ticks_ms = None
         self._moved.clear()
+
+    async def _until_moved(self, limit_ms):
+        try:
+            await wait_for_ms(self._moved.wait(), limit_ms)
+        except WAIT_ERRORS:
+            pass
 
     def _rule(self, name, *arguments):
         from device.link import rules
@@ -275,18 +278,9 @@ class Link:
             elif self.better_ticks_ms is not None:
                 self._wish = ticks_diff(self.better_ticks_ms, now) <= 0
                 wished = now
-            await self._until_look(looks)
-
-    async def _until_look(self, looks):
-        if looks == 1:
-            await sleep_ms(_WATCH_MS)
-        else:
-            try:
-                await wait_for_ms(self._moved.wait(), looks * _WATCH_MS)
-            except WAIT_ERRORS:
-                pass
-        if not self._held:
-            self._moved.clear()
+            await (sleep_ms(_WATCH_MS) if looks == 1 else self._until_moved(looks * _WATCH_MS))
+            if not self._held:
+                self._moved.clear()
 
     def _forbidden(self, way):
         """Why the way may not stay, or None."""

@@ -2,7 +2,8 @@
 modules.
 
 A private name ("_like_this") is called `_0`, `_1`, … in its module; the next module uses the same
-ones again. 500 names become about 40: on the unix port that is 30 KB of heap.
+ones again. 500 names become about 40, and MicroPython's table of names, which grows by doubling,
+stays a step smaller: on the unix port that is 17 KB of a running recorder's heap.
 Line numbers stay, so a traceback still names module and line; only its "in …" becomes short.
 
 So does an argument's name that is an argument's or a local variable's wherever it is spoken, and
