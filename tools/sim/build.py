@@ -110,8 +110,9 @@ def spoken_keywords(root: pathlib.Path = ROOT) -> frozenset[str]:
     tools send scripts to boards.
     """
     texts = [root / name for name in SOURCE_FILES]
-    for package in (*PACKAGES, "tools"):
+    for package in PACKAGES:
         texts += [root / path for path in device_sources(root, package)]
+    texts += [ROOT / path for path in device_sources(ROOT, "tools")]  # ours, whatever is built
     return frozenset(
         word for path in texts for word in _KEYWORD.findall(path.read_text(encoding="utf-8"))
     )
