@@ -84,13 +84,16 @@ class Connection:
         self._poll.register(sock, select.POLLIN)
 
     async def write(self, data):
-        offset = 0
-        while offset < len(data):
+        while data:
             try:
-                n = await _write_some(self._sock, data[offset:])
+                # Without a coroutine of its own: most pieces are taken at once.
+                n = _write_now(self._sock, data)
+                if not n:
+                    await _writing_again(self._sock, n)
+                    continue
             except (OSError, ValueError, MemoryError) as e:
                 raise translate(e, "write")
-            offset += n
+            data = data[n:] if n < len(data) else None
 
     async def readinto(self, out):
         try:
@@ -127,12 +130,11 @@ _CLOSED = _Closed()
 
 if IS_MICROPYTHON:
 
-    async def _write_some(sock, data):
-        while True:
-            n = sock.write(data)
-            if n:  # None, and 0 under TLS: not now
-                return n
-            await wait_writable(sock)
+    def _write_now(sock, data):
+        return sock.write(data)  # None, and 0 under TLS: not now
+
+    def _writing_again(sock, n):
+        return wait_writable(sock)
 
     async def _read_some(sock, out):
         while True:
@@ -143,17 +145,16 @@ if IS_MICROPYTHON:
 
 else:
 
-    async def _write_some(sock, data):
-        while True:
-            try:
-                n = sock.send(data)
-                if n:
-                    return n
-                await wait_writable(sock)
-            except ssl.SSLWantReadError:
-                await wait_readable(sock)
-            except (ssl.SSLWantWriteError, BlockingIOError):
-                await wait_writable(sock)
+    def _write_now(sock, data):
+        try:
+            return sock.send(data)
+        except ssl.SSLWantReadError:
+            return None
+        except (ssl.SSLWantWriteError, BlockingIOError):
+            return 0
+
+    def _writing_again(sock, n):
+        return wait_readable(sock) if n is None else wait_writable(sock)
 
     async def _read_some(sock, out):
         while True:
