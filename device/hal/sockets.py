@@ -75,13 +75,18 @@ def translate(e, during):
 
 
 class Connection:
-    """See the net port. sock is not blocking, wrapped in TLS where the origin asks for it."""
+    """See the net port. sock is not blocking, wrapped in TLS where the origin asks for it; raw is
+    what it wraps: there the unix port's poll(0) does not wait (for TLS it takes a millisecond:
+    extmod/modselect.c, MICROPY_PY_SELECT_IOCTL_CALL_PERIOD_MS).
+    """
 
-    def __init__(self, sock, forget):
+    def __init__(self, sock, raw, forget):
         self._sock = sock
         self._forget = forget
         self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
+        self._poll.register(raw, select.POLLIN)
+        # TLS takes one record at a time from raw: more of it than was asked for may be held there.
+        self._may_hold = False
 
     async def write(self, data):
         while data:
@@ -97,15 +102,15 @@ class Connection:
 
     async def readinto(self, out):
         try:
-            return await _read_some(self._sock, out)
+            n = await _read_some(self._sock, out)
         except (OSError, ValueError, MemoryError) as e:
             raise translate(e, "read")
+        self._may_hold = n == len(out)
+        return n
 
     def has_input(self):
         try:
-            if not IS_MICROPYTHON and hasattr(self._sock, "pending") and self._sock.pending():
-                return True
-            return bool(self._poll.poll(0))
+            return bool(self._poll.poll(0)) or self._may_hold and _holds(self._sock)
         except (OSError, ValueError):
             return True  # closed: a read tells
 
@@ -136,6 +141,11 @@ if IS_MICROPYTHON:
     def _writing_again(sock, n):
         return wait_writable(sock)
 
+    def _holds(sock):
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
+
     async def _read_some(sock, out):
         while True:
             n = sock.readinto(out)
@@ -155,6 +165,9 @@ else:
 
     def _writing_again(sock, n):
         return wait_readable(sock) if n is None else wait_writable(sock)
+
+    def _holds(sock):
+        return hasattr(sock, "pending") and bool(sock.pending())
 
     async def _read_some(sock, out):
         while True:
@@ -203,7 +216,7 @@ class Net:
     async def open(self, host, port, is_tls):
         """See the net port."""
         found = await self._find(host, port, socket.SOCK_STREAM)
-        sock = _socket(found)
+        raw = sock = _socket(found)
         try:
             await self._connect(sock, found[-1])
             if is_tls:
@@ -217,7 +230,8 @@ class Net:
         except BaseException:
             sock.close()  # cancelled by a time limit
             raise
-        connection = Connection(sock, self._forget)
+        # CPython's TLS takes the socket over: raw is a shell then.
+        connection = Connection(sock, raw if IS_MICROPYTHON else sock, self._forget)
         self._open.append(connection)
         return connection
 
