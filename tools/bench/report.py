@@ -1,4 +1,4 @@
-"""What a run of the benchmarks leaves: tables for people, one JSON file for the next comparison."""
+"""What a run of the benchmarks leaves: tables for people, and one JSON file to compare with."""
 
 import datetime
 import json
@@ -101,7 +101,7 @@ def show(rows: list[Row], console: Console) -> None:
     names = [name for name in BASELINES if any(name in row.baselines for row in rows)]
     view = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Benchmarks: figures and targets")
     view.add_column("")
-    view.add_column("figure")
+    view.add_column("figure", min_width=28)
     for name in ("is", "±", "target"):
         view.add_column(name, justify="right", no_wrap=True)
     view.add_column("", no_wrap=True)

@@ -3,14 +3,14 @@
 # for the completion, CRC-32 against what capture wrote). "gaps": how long and for how many bytes
 # the loop was held while the body went out.
 import asyncio
-import json
-import os
 import sys
 import time
 
 sys.path.insert(0, __file__.rpartition("/")[0])
 
 import common as c
+import watch
+
 from device.hal.sim.net import Net
 from device.http.client import HttpClient
 
@@ -52,34 +52,12 @@ def source():
     return ClipSource(Clip(), WavCodec(16000))
 
 
-class Watch:
-    """A task that is always ready: it sees each time that the loop comes round."""
-
-    def __init__(self, body, net):
-        self._body, self._net = body, net
-        self.worst_us = self.worst_bytes = 0
-        self.turns = 0
-
-    async def run(self):
-        at_us, at_bytes, sent = time.ticks_us(), 0, 0
-        while True:
-            await asyncio.sleep_ms(0)
-            now_us, sent = time.ticks_us(), self._body.sent
-            # From the second piece on: the first waits for the handshake.
-            if at_bytes > c.PIECE_BYTES and sent < c.SIZE:
-                self.worst_us = max(self.worst_us, time.ticks_diff(now_us, at_us))
-                self.worst_bytes = max(self.worst_bytes, sent - at_bytes)
-                self.turns += 1
-            at_us, at_bytes = now_us, sent
-
-
-class Counted:
+class Counted(watch.Counted):
     """A body that says how much of it was taken."""
 
     def __init__(self, body):
         self._body = body
         self.length = body.length
-        self.sent = 0
 
     def rewind(self):
         self._body.rewind()
@@ -104,19 +82,10 @@ async def upload(body):
     return answer.status_code
 
 
-async def watched(body):
-    counted = Counted(body)
-    watch = Watch(counted, None)
-    task = asyncio.create_task(watch.run())
-    status = await upload(counted)
-    task.cancel()
-    print(json.dumps({"us": watch.worst_us, "bytes": watch.worst_bytes, "turns": watch.turns}))
-    return status
-
-
 body = source()
 if "gaps" in sys.argv:
-    asyncio.run(watched(body))
+    body = Counted(body)
+    asyncio.run(watch.watched(upload(body), body, c.SIZE))
 else:
     begun_us = time.ticks_us()
     c.done(asyncio.run(upload(body)), begun_us)
