@@ -28,6 +28,9 @@ class Wire:
     handshakes: int
     requests_a_clip: float
     api_bytes_a_clip: float
+    audio_bytes: int  # of all clips
+    up_bytes: int  # of TCP payload, both origins: TLS, heads and bodies
+    down_bytes: int
 
 
 class Bench:
@@ -109,6 +112,7 @@ class Bench:
         log.clear()
         with self.board(clips * SHORTEST_CLIP_S, ENOUGH_KB) as board:
             status = _deliver_all(board, 120)
+        log.wait_for(lambda log: all(c.closed_by for c in log.connections))
         requests = [r for r in log.requests if r.origin != "operator"]
         stored = sum(r.body_bytes for r in requests if r.origin == "storage")
         handshakes = [c for c in log.connections if c.origin != "operator"]
@@ -116,6 +120,9 @@ class Bench:
             len(handshakes),
             len(requests) / clips,
             (status["queue"]["bytes_sent"] - stored) / clips,
+            stored,
+            sum(c.wire_bytes[0] for c in handshakes),
+            sum(c.wire_bytes[1] for c in handshakes),
         )
 
     def wakeups_an_hour(self) -> float:

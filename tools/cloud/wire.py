@@ -8,6 +8,8 @@ import h11
 
 _READ_BYTES = 64 * 1024
 _CLOSE_S = 1.0
+_TCP_INFO_BYTES = 256
+_TCP_INFO_COUNTS = 120  # linux/tcp.h: tcpi_bytes_acked, tcpi_bytes_received
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds
 
 
@@ -37,6 +39,18 @@ class Wire:
         if data:
             self._writer.write(data)
             await self._writer.drain()
+
+    def wire_bytes(self) -> tuple[int, int]:
+        """TCP payload that came and went, TLS included; zeros where the system counts none."""
+        sock = self._writer.get_extra_info("socket")
+        if sock is None or not hasattr(socket, "TCP_INFO"):
+            return 0, 0
+        try:
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+            went, came = struct.unpack_from("<QQ", info, _TCP_INFO_COUNTS)
+        except (OSError, struct.error):
+            return 0, 0
+        return came, went
 
     def reset(self) -> None:
         """Break the connection with a TCP reset, as a crashed server or a middlebox does."""

@@ -1,0 +1,170 @@
+"""Audio lost while a board records without end and uploads, under what each operation costs it.
+
+    python -m tools.bench.losses --hours 10 --medium sd|flash [--seed 1]     prints one JSON line
+
+The device's own recorder, ring, store, lane and HTTP run in virtual time (tools/torture, whose
+costs.py is the table). Here the microphone has a driver behind the ring, as on the board; flash
+and card have costs of their own; a block of FLAC holds the processor as long as its instructions
+take. The server closes each connection after a clip, so every clip pays two handshakes: eight
+times what the default settings do in an hour.
+"""
+
+import argparse
+import json
+import random
+import sys
+
+from tools.bench.codec import ASSUMED_CYCLES_PER_IR, S3_HZ
+from tools.torture import bend, blocks, costs, month, parts, weather, world
+
+RATE_HZ = 16000
+BLOCK_MS = 64
+RING_BLOCKS = 8
+CLIP_S = 60
+# docs/hardware.md, esp32-s3-sd: what buffers and DMA hold while the interpreter is busy in C.
+DRIVER_MS = 496
+COVER_KIB = 2 * 16 + 32 + 16  # two buffers, DMA, ring
+ENCODE_IR_A_SAMPLE = 800  # M10's target
+_CAPACITY_BYTES = 16 * 1024 * 1024
+_HOUR_S = 3600
+_REST_MS = 6 * _HOUR_S * 1000
+SETTINGS = {
+    "recording.rate_hz": RATE_HZ,
+    "recording.block_ms": BLOCK_MS,
+    "recording.ring_blocks": RING_BLOCKS,
+    "recording.clip_length_s": CLIP_S,
+}
+MEDIA = ("sd", "flash")
+
+
+class Microphone(parts.Microphone):
+    """As the parent, but blocks that find no room in the ring wait in the driver first."""
+
+    rate_hz = RATE_HZ
+    _driver_frames = RATE_HZ * DRIVER_MS // 1000
+
+    def pump(self, now_ms):
+        if self.ring is None:
+            return
+        size = self.ring.frames_per_block
+        while self._due(now_ms) - self.position >= size and self.ring.slot() is not None:
+            self._fill(size)
+        waiting = self._due(now_ms) - self.position
+        self._world.most_waiting = max(self._world.most_waiting, waiting + size * len(self.ring))
+        lost = waiting - self._driver_frames - size
+        if lost > 0:
+            self.ring.overrun(lost)
+            self._world.lost_frames += lost
+            self.position += lost
+
+    def _due(self, now_ms):
+        return self._start_position + int(now_ms - self._started_ms) * RATE_HZ // 1000
+
+    def _fill(self, count):
+        # Silence: what is said does not matter here, and names of samples need memory.
+        block = self.ring.slot()
+        if block is None:
+            super()._fill(count)
+            return
+        block[: 2 * count] = bytes(2 * count)
+        self.ring.commit(count)
+        self.position += count
+
+
+class LongWorld(world.World):
+    def __init__(self, forecast, medium):
+        super().__init__(forecast)
+        self.microphone = Microphone(self)
+        self._is_card = medium == "sd"
+        self._luck = random.Random(f"losses {forecast.seed}")
+        self.lost_frames = 0
+        self.most_waiting = 0
+        self.handshakes = 0
+        self.delivered = 0
+
+    def _cost(self, what, size):
+        if not self.loop or what not in ("sync", "commit"):
+            return
+        pages = -(-size // 4096)
+        if self._is_card:
+            ms = costs.CARD_WRITE * max(1, pages)
+            if self._luck.randrange(costs.CARD_STALL_EVERY) == 0:
+                ms += costs.CARD_STALL
+        else:
+            ms = costs.COMMIT + costs.ERASE * pages + costs.PROGRAM_PER_KIB * size / 1024
+        self.stall(int(ms))
+
+    def add(self, kind, **detail):
+        if kind == "commit" and detail["route"] == "complete" and detail["status"] == 200:
+            self.delivered += 1
+            self.loop.call_at_ms(self.now_ms + 2 * costs.ROUND_TRIP + costs.SERVER, self._part)
+        # The history of many hours would only fill the memory.
+
+    def _part(self):
+        """The server closes what is open: the next clip shakes hands again."""
+        self.handshakes += len(self.net._open)
+        self.net.drop_all()
+
+    def texts_of_request(self, route, target, body):
+        pass
+
+    def _durable(self, what, path, data):
+        pass
+
+    def _watch_rest(self):
+        self.is_calm = True
+        super()._watch_rest()
+
+
+def _encode_ms(samples):
+    return 1000 * samples * ENCODE_IR_A_SAMPLE * ASSUMED_CYCLES_PER_IR / S3_HZ
+
+
+def _bend():
+    """Once a process: 16 kHz, blocks as large as FLAC's, and what encoding them costs."""
+    bend.install(world.SETTINGS | SETTINGS)
+    world.CAPACITY_BYTES, world.REST_BOUND_MS = _CAPACITY_BYTES, _REST_MS
+    bend.RATE_HZ = parts.RATE_HZ = world.RATE_HZ = RATE_HZ
+    blocks._SAMPLES_A_BYTE = 1  # 128 kbit/s; speech in FLAC takes about that
+    encode = blocks.BlockEncoder.encode
+
+    def slow(self, pcm, out):
+        bend.Hook.world.stall(round(_encode_ms(len(pcm) // 2)))
+        return encode(self, pcm, out)
+
+    blocks.BlockEncoder.encode = slow
+
+
+def run(hours: float, seed: int, medium: str) -> dict:
+    """One recorder that records for so many virtual hours. Once a process."""
+    _bend()
+    take = {"at_s": 20, "what": "take", "for_s": int(hours * _HOUR_S)}
+    place = LongWorld(weather.Weather(seed, 0, [take]), medium)
+    bend.Hook.world = place
+    month._live(place)
+    if place.stems():
+        raise RuntimeError(f"{len(place.stems())} clips were never delivered")
+    heard_s = place.microphone.position / RATE_HZ
+    if heard_s < hours * _HOUR_S - 10:
+        raise RuntimeError(f"only {heard_s:.0f} s were heard")
+    return {
+        "hours": heard_s / _HOUR_S,
+        "lost_frames": place.lost_frames,
+        "most_behind_ms": 1000 * place.most_waiting / RATE_HZ,
+        "clips": place.delivered,
+        "handshakes": place.handshakes,
+    }
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.bench.losses", description=__doc__)
+    parser.add_argument("--hours", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--medium", choices=MEDIA, default="sd")
+    options = parser.parse_args(argv)
+    print(json.dumps(run(options.hours, options.seed, options.medium)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
