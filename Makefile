@@ -13,6 +13,7 @@ help:
 	@echo "make bundle BOARD=esp32-s3 KEY=key.pem   a signed update, in build/bundle/"
 	@echo "make test                  the whole test suite (JOBS=1: one file after the other)"
 	@echo "make torture SEEDS=10000  months of virtual time under bad weather, then power cuts"
+	@echo "make bench                 fourteen metrics beside other clients (QUICK=1, ONLY=M1,M4, COMPARE=file)"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
 	@echo "make clean                 remove build/ and .venv"
 
@@ -41,8 +42,11 @@ torture: setup
 	@$(VENV_PYTHON) -m host_tests.update
 	@$(VENV_PYTHON) -m host_tests.rescue
 
+bench: setup
+	@$(VENV_PYTHON) -m tools.bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(COMPARE),--compare "$(COMPARE)") $(ARGS)
+
 clean:
 	rm -rf build .venv
 
-.PHONY: help setup asr simulate image bundle test torture clean
+.PHONY: help setup asr simulate image bundle test torture bench clean
 .DEFAULT_GOAL := help

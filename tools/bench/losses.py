@@ -41,7 +41,10 @@ class Microphone(parts.Microphone):
     """As the parent, but blocks that find no room in the ring wait in the driver first."""
 
     rate_hz = RATE_HZ
-    _driver_frames = RATE_HZ * DRIVER_MS // 1000
+
+    def __init__(self, place, driver_ms):
+        super().__init__(place)
+        self._driver_frames = RATE_HZ * driver_ms // 1000
 
     def pump(self, now_ms):
         if self.ring is None:
@@ -56,6 +59,13 @@ class Microphone(parts.Microphone):
             self.ring.overrun(lost)
             self._world.lost_frames += lost
             self.position += lost
+
+    def _arm(self):
+        # After a loss blocks no longer begin at whole multiples of their length.
+        needed = self.position + self.ring.frames_per_block - self._start_position
+        at_ms = self._started_ms + -(-needed * 1000 // RATE_HZ)
+        at_ms = max(at_ms, self._world.now_ms + 1)
+        self._timer = self._world.loop.call_at_ms(at_ms, self._tick)
 
     def _due(self, now_ms):
         return self._start_position + int(now_ms - self._started_ms) * RATE_HZ // 1000
@@ -72,9 +82,9 @@ class Microphone(parts.Microphone):
 
 
 class LongWorld(world.World):
-    def __init__(self, forecast, medium):
+    def __init__(self, forecast, medium, driver_ms):
         super().__init__(forecast)
-        self.microphone = Microphone(self)
+        self.microphone = Microphone(self, driver_ms)
         self._is_card = medium == "sd"
         self._luck = random.Random(f"losses {forecast.seed}")
         self.lost_frames = 0
@@ -135,11 +145,11 @@ def _bend():
     blocks.BlockEncoder.encode = slow
 
 
-def run(hours: float, seed: int, medium: str) -> dict:
+def run(hours: float, seed: int, medium: str, driver_ms: int = DRIVER_MS) -> dict:
     """One recorder that records for so many virtual hours. Once a process."""
     _bend()
     take = {"at_s": 20, "what": "take", "for_s": int(hours * _HOUR_S)}
-    place = LongWorld(weather.Weather(seed, 0, [take]), medium)
+    place = LongWorld(weather.Weather(seed, 0, [take]), medium, driver_ms)
     bend.Hook.world = place
     month._live(place)
     if place.stems():
@@ -161,8 +171,10 @@ def main(argv=None) -> int:
     parser.add_argument("--hours", type=float, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--medium", choices=MEDIA, default="sd")
+    parser.add_argument("--driver-ms", type=int, default=DRIVER_MS, help="what the driver holds")
     options = parser.parse_args(argv)
-    print(json.dumps(run(options.hours, options.seed, options.medium)))
+    found = run(options.hours, options.seed, options.medium, options.driver_ms)
+    print(json.dumps(found))
     return 0
 
 

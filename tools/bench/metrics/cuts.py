@@ -29,10 +29,10 @@ def measure(session):
             most=_MOST_CLIPS_A_CUT,
             note=f"{made}; clips of {whole['clip'] / 1000:.0f} KB",
         ),
-        Row("M5", "PUTs of a clip that was recorded as stored", whole["puts_after_stored"], most=0),
+        Row("M5", "PUTs of a clip recorded as stored", whole["puts_after_stored"], most=0),
         Row(
             "M5",
-            "PUTs after an answer that power cut off before it was recorded",
+            "PUTs again since the power went before an answer was recorded",
             whole["puts_after_answer"],
         ),
         Row(
