@@ -146,7 +146,7 @@ def test_what_cannot_be_measured_says_why_and_the_run_goes_on(monkeypatch, tmp_p
 
     class Broken:
         def measure(self, session):
-            raise RuntimeError("the sink got nothing\nand more")
+            raise RuntimeError("Traceback …\nthe sink got nothing\n")
 
     class Good:
         def measure(self, session):

@@ -47,5 +47,6 @@ def measure(metric: str, session: Session) -> list[Row]:
     except NotMeasured as e:
         return [Row(metric, TITLES[metric], None, note=str(e))]
     except Exception as e:  # noqa: BLE001  the others are still worth measuring
-        why = f"it failed: {type(e).__name__} {e}".splitlines()[0]
+        said = str(e).strip().splitlines() or [""]  # of another program's traceback the last line
+        why = f"it failed: {type(e).__name__} {said[-1]}"
         return [Row(metric, TITLES[metric], None, note=why[:200])]
