@@ -133,6 +133,19 @@ def test_two_files_are_compared_without_measuring(tmp_path, capsys, monkeypatch)
     assert "+6.87 %" in out and "worse" in out and "1 changed beyond their noise" in out
 
 
+def test_a_file_becomes_a_table_of_a_page(tmp_path, capsys):
+    rows = [Row("M6", "erases", 280.0, most=264), Row("M2", "ratio", 0.9, baselines={"curl": 8.0})]
+    assert bench.main(["--markdown", str(report.save(rows, tmp_path, {}))]) == 0
+    head, rule, *lines = capsys.readouterr().out.splitlines()
+    assert head.endswith("| curl |") and {line.count("|") for line in (head, rule, *lines)} == {8}
+    assert lines[0] == "| M6 | erases | 280 |  | ≤ 264 | **MISSED** |  |"
+
+
+def test_a_busy_machine_is_said():
+    assert report.warning({"load": 0.4, "cores": 2}) == ""
+    assert "load 5.1 on 2 cores" in report.warning({"load": 5.1, "cores": 2})
+
+
 def test_an_unknown_metric_is_wrong_usage(capsys):
     with pytest.raises(SystemExit) as ended:
         bench.main(["--only", "M6,M99"])

@@ -5,6 +5,7 @@
     python -m tools.bench --only M1,M4
     python -m tools.bench --compare FILE        and what changed since that run
     python -m tools.bench --against OLD NEW     two files, nothing is measured
+    python -m tools.bench --markdown FILE       a file as a table for a page, nothing is measured
 
 Counts repeat exactly, so any difference is a change; ratios of wall clock and of instructions have
 a spread, and only what lies beyond it is called a change. A missed target is printed as MISSED and
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--compare", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--against", type=pathlib.Path, nargs=2, metavar=("OLD", "NEW"))
+    parser.add_argument("--markdown", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--json", action="store_true", help="the rows on standard output")
     parser.add_argument("--folder", type=pathlib.Path, default=_FOLDER, help="where files go")
     return parser
@@ -70,6 +72,9 @@ def main(argv=None) -> int:
             (old, before), (_, after) = map(report.load, options.against)
             report.show_changes(compare(before, after), old, out)
             return 0
+        if options.markdown:
+            print(report.markdown(report.load(options.markdown)[1]))
+            return 0
         known = report.load(options.compare) if options.compare else None
     except report.ReportError as e:
         print(e, file=sys.stderr)
@@ -81,6 +86,8 @@ def main(argv=None) -> int:
         print(json.dumps([row.to_json() for row in rows], ensure_ascii=False))
     else:
         report.show(rows, out)
+        if report.warning(host):
+            out.print(report.warning(host))
     if known:
         old, before = known
         before = [row for row in before if row.metric in options.only]

@@ -126,6 +126,32 @@ def show(rows: list[Row], console: Console) -> None:
     console.print(summary(rows))
 
 
+def warning(host: dict) -> str:
+    """What a reader must know of the machine; empty if it was quiet."""
+    if host["load"] <= host["cores"] / 2:
+        return ""
+    return (
+        f"The machine was busy (load {host['load']} on {host['cores']} cores): counts do not "
+        "mind, wall clock does (M2, the milliseconds of M12)."
+    )
+
+
+def markdown(rows: list[Row]) -> str:
+    """The table as a page of docs/ shows it."""
+    names = [name for name in BASELINES if any(name in row.baselines for row in rows)]
+    lines = [
+        "| | figure | is | ± | target | | " + " | ".join(names) + " |",
+        "| --- | --- | --- | --- | --- | --- |" + " --- |" * len(names),
+    ]
+    for row in rows:
+        value = figure(row.value) + (f" {row.unit}" if row.unit and row.value is not None else "")
+        cells = [row.metric, row.what, value, figure(row.spread) if row.spread else "", row.target]
+        cells.append("**MISSED**" if row.verdict == MISSED else row.verdict)
+        cells += [figure(row.baselines[name]) if name in row.baselines else "" for name in names]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def summary(rows: list[Row]) -> str:
     counts = {word: 0 for word in ("met", MISSED, NOT_MEASURED)}
     for row in rows:
