@@ -38,7 +38,7 @@ DEVICE = Client("device", "recorder.py")
 RAW = Client("raw socket", "raw.py")
 STREAMS = Client("asyncio streams", "streams.py")
 REQUESTS = Client("requests", "with_requests.py")
-AIOHTTP = Client("aiohttp", "with_aiohttp.py", heap_kb=64 * 1024)
+AIOHTTP = Client("aiohttp", "with_aiohttp.py", heap_kb=8 * 1024)
 CURL = Client("curl", "", hashes=False)
 
 
