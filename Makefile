@@ -14,6 +14,7 @@ help:
 	@echo "make test                  the whole test suite (JOBS=1: one file after the other)"
 	@echo "make torture SEEDS=10000  months of virtual time under bad weather, then power cuts"
 	@echo "make bench                 fourteen metrics beside other clients (QUICK=1, ONLY=M1,M4, COMPARE=file)"
+	@echo "make fleet N=50            many recorders behind one project's limits: table and picture"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
 	@echo "make clean                 remove build/ and .venv"
 
@@ -45,8 +46,11 @@ torture: setup
 bench: setup
 	@$(VENV_PYTHON) -m tools.bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(COMPARE),--compare "$(COMPARE)") $(ARGS)
 
+fleet: setup
+	@$(VENV_PYTHON) -m tools.fleet $(or $(N),50) $(ARGS)
+
 clean:
 	rm -rf build .venv
 
-.PHONY: help setup asr simulate image bundle test torture bench clean
+.PHONY: help setup asr simulate image bundle test torture bench fleet clean
 .DEFAULT_GOAL := help
