@@ -102,7 +102,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path):
     rows = [
         Row("M1", "ratio", 1.04, "", most=1.05, spread=0.01, baselines={"curl": 0.5}, note="n")
     ]
-    facts, read = report.load(report.save(rows, tmp_path / "new", {"cores": 2}))
+    facts, read = report.load(report.save(rows, tmp_path / "new.json", {"cores": 2}))
     assert read == rows and facts["host"] == {"cores": 2} and facts["format"] == report.FORMAT
 
 
@@ -126,8 +126,8 @@ def test_another_file_is_refused_with_a_sentence(tmp_path, text, why, capsys):
 
 def test_two_files_are_compared_without_measuring(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(bench, "_measure", None)
-    old = report.save([Row("M6", "erases", 262.0, most=264)], tmp_path / "old", {})
-    new = report.save([Row("M6", "erases", 280.0, most=264)], tmp_path / "new", {})
+    old = report.save([Row("M6", "erases", 262.0, most=264)], tmp_path / "old.json", {})
+    new = report.save([Row("M6", "erases", 280.0, most=264)], tmp_path / "new.json", {})
     assert bench.main(["--against", str(old), str(new)]) == 0
     out = capsys.readouterr().out
     assert "+6.87 %" in out and "worse" in out and "1 changed beyond their noise" in out
@@ -135,7 +135,7 @@ def test_two_files_are_compared_without_measuring(tmp_path, capsys, monkeypatch)
 
 def test_a_file_becomes_a_table_of_a_page(tmp_path, capsys):
     rows = [Row("M6", "erases", 280.0, most=264), Row("M2", "ratio", 0.9, baselines={"curl": 8.0})]
-    assert bench.main(["--markdown", str(report.save(rows, tmp_path, {}))]) == 0
+    assert bench.main(["--markdown", str(report.save(rows, tmp_path / "run.json", {}))]) == 0
     head, rule, *lines = capsys.readouterr().out.splitlines()
     assert head.endswith("| curl |") and {line.count("|") for line in (head, rule, *lines)} == {8}
     assert lines[0] == "| M6 | erases | 280 |  | ≤ 264 | **MISSED** |  |"
@@ -171,6 +171,8 @@ def test_what_cannot_be_measured_says_why_and_the_run_goes_on(monkeypatch, tmp_p
     )
     assert bench.main(["--only", "M12,M1,M5", "--json", "--folder", str(tmp_path)]) == 1
     rows = json.loads(capsys.readouterr().out)
+    (path,) = tmp_path.iterdir()
+    assert [row.to_json() for row in report.load(path)[1]] == rows
     assert [(row["metric"], row["verdict"]) for row in rows] == [
         ("M1", "NOT MEASURED"),
         ("M5", "NOT MEASURED"),

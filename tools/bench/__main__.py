@@ -20,6 +20,8 @@ import pathlib
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from typing import Any
 
 from rich.console import Console
 
@@ -80,8 +82,9 @@ def main(argv=None) -> int:
         print(e, file=sys.stderr)
         return 2
     host = report.host_facts()
-    rows = _measure(options.only, options.quick, err)
-    path = report.save(rows, options.folder, host)
+    path = report.new_file(options.folder)
+    # After each metric: what a Ctrl-C ends is kept as far as it came.
+    rows = _measure(options.only, options.quick, err, lambda rows: report.save(rows, path, host))
     if options.json:
         print(json.dumps([row.to_json() for row in rows], ensure_ascii=False))
     else:
@@ -96,7 +99,7 @@ def main(argv=None) -> int:
     return 1 if any(row.value is None for row in rows) else 0
 
 
-def _measure(names: list[str], quick: bool, err: Console) -> list:
+def _measure(names: list[str], quick: bool, err: Console, keep: Callable[[list], Any]) -> list:
     rows = []
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -107,6 +110,7 @@ def _measure(names: list[str], quick: bool, err: Console) -> list:
             begun_s = time.monotonic()
             status.update(f"{name}: {metrics.TITLES[name]}")
             rows += metrics.measure(name, run)
+            keep(rows)
             took_s = time.monotonic() - begun_s
             err.print(f"{name:<4}{metrics.TITLES[name]}, {took_s:.0f} s")
     return rows

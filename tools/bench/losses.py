@@ -6,7 +6,8 @@ The device's own recorder, ring, store, lane and HTTP run in virtual time (tools
 costs.py is the table). Here the microphone has a driver behind the ring, as on the board; flash
 and card have costs of their own; a block of FLAC holds the processor as long as its instructions
 take. The server closes each connection after a clip, so every clip pays two handshakes: eight
-times what the default settings do in an hour.
+times what the default settings do in an hour. What stops the flash alone (three erases at most,
+160 ms) is less than what the DMA alone holds, so the driver has one figure here, not two.
 """
 
 import argparse
@@ -27,6 +28,8 @@ COVER_KIB = 2 * 16 + 32 + 16  # two buffers, DMA, ring
 ENCODE_IR_A_SAMPLE = 800  # M10's target
 _CAPACITY_BYTES = 16 * 1024 * 1024
 _HOUR_S = 3600
+_HOURS_A_WORLD = 20  # the loop takes one that goes on much longer for one that spins
+_NEARLY_H = 0.01
 _REST_MS = 6 * _HOUR_S * 1000
 SETTINGS = {
     "recording.rate_hz": RATE_HZ,
@@ -146,24 +149,34 @@ def _bend():
 
 
 def run(hours: float, seed: int, medium: str, driver_ms: int = DRIVER_MS) -> dict:
-    """One recorder that records for so many virtual hours. Once a process."""
+    """So many virtual hours, in recorders that each record for _HOURS_A_WORLD without end. Once a
+    process.
+    """
     _bend()
+    whole = {"hours": 0.0, "lost_frames": 0, "most_behind_ms": 0.0, "clips": 0, "handshakes": 0}
+    while whole["hours"] < hours - _NEARLY_H:
+        place = _one(min(_HOURS_A_WORLD, hours - whole["hours"]), seed, medium, driver_ms)
+        seed += 1
+        whole["hours"] += place.microphone.position / RATE_HZ / _HOUR_S
+        whole["lost_frames"] += place.lost_frames
+        behind_ms = 1000 * place.most_waiting / RATE_HZ
+        whole["most_behind_ms"] = max(whole["most_behind_ms"], behind_ms)
+        whole["clips"] += place.delivered
+        whole["handshakes"] += place.handshakes
+    return whole
+
+
+def _one(hours, seed, medium, driver_ms):
+    """A world that heard so many hours, all of it delivered. Raises RuntimeError."""
     take = {"at_s": 20, "what": "take", "for_s": int(hours * _HOUR_S)}
     place = LongWorld(weather.Weather(seed, 0, [take]), medium, driver_ms)
     bend.Hook.world = place
     month._live(place)
     if place.stems():
         raise RuntimeError(f"{len(place.stems())} clips were never delivered")
-    heard_s = place.microphone.position / RATE_HZ
-    if heard_s < hours * _HOUR_S - 10:
-        raise RuntimeError(f"only {heard_s:.0f} s were heard")
-    return {
-        "hours": heard_s / _HOUR_S,
-        "lost_frames": place.lost_frames,
-        "most_behind_ms": 1000 * place.most_waiting / RATE_HZ,
-        "clips": place.delivered,
-        "handshakes": place.handshakes,
-    }
+    if place.microphone.position / RATE_HZ < hours * _HOUR_S - 10:
+        raise RuntimeError(f"only {place.microphone.position / RATE_HZ:.0f} s were heard")
+    return place
 
 
 def main(argv=None) -> int:

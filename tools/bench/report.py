@@ -67,14 +67,17 @@ def _said(*command) -> str:
     return lines[0] if done.returncode == 0 and lines else ""
 
 
-def save(rows: list[Row], folder: pathlib.Path, host: dict) -> pathlib.Path:
-    """Write one run; returns its file, named by the time."""
-    now = datetime.datetime.now(datetime.UTC)
+def new_file(folder: pathlib.Path) -> pathlib.Path:
+    """Where this run goes, named by the time."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{now:%Y-%m-%d-%H%M%S}.json"
+    return folder / f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d-%H%M%S}.json"
+
+
+def save(rows: list[Row], path: pathlib.Path, host: dict) -> pathlib.Path:
+    """Write what was measured so far; returns path."""
     value = {
         "format": FORMAT,
-        "made": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "made": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}",
         "commit": commit(),
         "host": host,
         "rows": [row.to_json() for row in rows],
