@@ -14,7 +14,7 @@ import json
 import random
 import sys
 
-from tools.torture import bend, month, weather, world
+from tools.torture import bend, month, sky, weather, world
 
 CLIPS = 10
 CLIP_S = 240
@@ -27,12 +27,8 @@ _NETWORK = ("piece sent", "request sent", "request committed", "answer arrived")
 _OUT_OF_REACH = {"at_s": 0, "what": "no_coverage", "for_s": 10 * CLIPS * CLIP_S}
 
 
-class Recorded(Exception):
-    pass
-
-
-class RecordingWorld(world.World):
-    """Ends when all clips lie there and none could leave."""
+class RecordingSky(sky.Sky):
+    """Ends it when all clips lie there and none could leave."""
 
     def _end(self, event):
         super()._end(event)
@@ -86,8 +82,8 @@ class CutWorld(world.World):
         result.put_bytes += sum(partial)
         if self._fate.random() < 0.5:
             result.power_cuts += 1
-            self.pending_cut = {"what": "cut", "off_s": 2}
-            self._cut()
+            self.sky._pending_cut = {"what": "cut", "off_s": 2}
+            self.sky._cut()
         self.net.drop_all()
 
     def texts_of_request(self, route, target, body):
@@ -135,11 +131,14 @@ class Result:
 def record(seed: int, in_chunks: bool):
     """The medium with all clips on it."""
     take = {"at_s": 30, "what": "take", "for_s": CLIPS * CLIP_S}
-    place = RecordingWorld(weather.Weather(seed, 0, [_OUT_OF_REACH, take]), in_chunks)
+    forecast = weather.Weather(seed, 0, [_OUT_OF_REACH, take])
+    place = world.World(forecast, in_chunks)
+    place.sky = RecordingSky(forecast, place)
     bend.Hook.world = place
     month._live(place)
-    if len(place.stems()) < CLIPS:
-        raise RuntimeError(f"{len(place.stems())} clips were recorded, not {CLIPS}")
+    recorded = len(place.witness.clips())
+    if recorded < CLIPS:
+        raise RuntimeError(f"{recorded} clips were recorded, not {CLIPS}")
     return place.medium
 
 
@@ -150,8 +149,8 @@ def deliver(seed: int, recorded, in_chunks: bool, steps_a_clip: int | None) -> R
         place.limit(steps_a_clip)
     bend.Hook.world = place
     month._live(place)
-    if place.stems():
-        raise RuntimeError(f"seed {seed}: {len(place.stems())} clips were never delivered")
+    if place.witness.clips():
+        raise RuntimeError(f"seed {seed}: {len(place.witness.clips())} clips were never delivered")
     result = place.result
     result.worlds = 1
     for recording in place.model.recordings.values():
