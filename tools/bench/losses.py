@@ -15,6 +15,7 @@ import json
 import random
 import sys
 
+from tools.bench import cuts
 from tools.bench.codec import ASSUMED_CYCLES_PER_IR, S3_HZ
 from tools.torture import bend, blocks, costs, month, parts, weather, world
 
@@ -165,9 +166,9 @@ def _one(hours, seed, medium, driver_ms):
     take = {"at_s": 20, "what": "take", "for_s": int(hours * _HOUR_S)}
     place = LongWorld(weather.Weather(seed, 0, [take]), medium, driver_ms)
     bend.Hook.world = place
-    month._live(place)
-    if place.witness.clips():
-        raise RuntimeError(f"{len(place.witness.clips())} clips were never delivered")
+    month.live(place)
+    if cuts.on_medium(place):
+        raise RuntimeError(f"{len(cuts.on_medium(place))} clips were never delivered")
     if place.microphone.position / RATE_HZ < hours * _HOUR_S - 10:
         raise RuntimeError(f"only {place.microphone.position / RATE_HZ:.0f} s were heard")
     return place

@@ -19,6 +19,7 @@ from tools.cloud.ca import Authority
 HOST = "sink.bota.test"
 _BUFFER_BYTES = 256 * 1024
 _HEAD_LIMIT_BYTES = 16 * 1024
+_OVER_S = 30
 _IDLE_S = 300  # a client under callgrind thinks for long
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: %s\r\n\r\n"
 _TCP_INFO_BYTES = 256
@@ -30,6 +31,7 @@ class Visit:
     """One connection, once it is over."""
 
     requests: int = 0
+    targets: list[str] = dataclasses.field(default_factory=list)  # what the requests asked for
     body_bytes: int = 0
     body_crc: int = 0  # of all bodies, one after the other
     wire_in_bytes: int = 0  # TCP payload: TLS and heads included, headers of IP and TCP not
@@ -102,13 +104,19 @@ class Sink:
             self._visits.append(visit)
             self._changed.notify_all()
 
-    def take_visits(self, count: int) -> list[Visit]:
-        """The connections since the last call, once so many are over. Raises TimeoutError."""
+    def visit_of(self, target: str) -> Visit:
+        """The connection on which target was asked for, once it is over; those before it are
+        forgotten. Raises TimeoutError.
+        """
         with self._changed:
-            if not self._changed.wait_for(lambda: len(self._visits) >= count, 30):
-                raise TimeoutError(f"{len(self._visits)} of {count} connections are over")
-            visits, self._visits = self._visits, []
-        return visits
+            if not self._changed.wait_for(lambda: self._find(target), _OVER_S):
+                raise TimeoutError(f"no connection that asked for {target} is over")
+            visit = self._find(target)
+            self._visits.clear()
+        return visit
+
+    def _find(self, target: str) -> Visit | None:
+        return next((visit for visit in self._visits if target in visit.targets), None)
 
 
 def _answer_all(sock: socket.socket, visit: Visit) -> None:
@@ -125,7 +133,8 @@ def _answer_all(sock: socket.socket, visit: Visit) -> None:
                 return
             high += n
             end = buffer.find(b"\r\n\r\n", 0, high)
-        length, keeps = _head(bytes(buffer[:end]))
+        target, length, keeps = _head(bytes(buffer[:end]))
+        visit.targets.append(target)
         begun = high - end - 4
         visit.body_crc = zlib.crc32(view[end + 4 : high], visit.body_crc)
         left = length - begun
@@ -143,9 +152,10 @@ def _answer_all(sock: socket.socket, visit: Visit) -> None:
         high = 0
 
 
-def _head(head: bytes) -> tuple[int, bool]:
-    """(Content-Length, whether the connection stays). Raises ValueError."""
+def _head(head: bytes) -> tuple[str, int, bool]:
+    """(target, Content-Length, whether the connection stays). Raises ValueError."""
     first, *lines = head.split(b"\r\n")
+    _, target, _ = first.decode("latin-1").split(" ")
     length, keeps = 0, not first.endswith(b"HTTP/1.0")
     for line in lines:
         name, _, value = line.partition(b":")
@@ -155,7 +165,7 @@ def _head(head: bytes) -> tuple[int, bool]:
             raise ValueError("a body without its length")
         elif name.lower() == b"connection" and value.strip().lower() == b"close":
             keeps = False
-    return length, keeps
+    return target, length, keeps
 
 
 def _wake(listener: socket.socket) -> None:

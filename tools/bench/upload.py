@@ -51,6 +51,8 @@ class Uploads:
         self._sink = Sink(self.folder / "sink")
         self._code = build(ROOT / "build" / "device")
         self._library = os.environ.get(LIBRARY_VARIABLE)
+        self._target = ""  # of the upload in hand
+        self._uploads = 0
 
     def __enter__(self) -> "Uploads":
         self._sink.__enter__()
@@ -135,8 +137,8 @@ class Uploads:
         return high
 
     def check(self, path: pathlib.Path) -> Visit:
-        """Raises RuntimeError if the sink did not get that file, whole, in one request."""
-        (visit,) = self._sink.take_visits(1)
+        """Raises RuntimeError if the sink did not get that file last, whole, in one request."""
+        visit = self._sink.visit_of(self._target)
         data = path.read_bytes()
         if (visit.requests, visit.body_bytes) != (1, len(data)) or (
             visit.body_crc != zlib.crc32(data)
@@ -145,7 +147,13 @@ class Uploads:
         return visit
 
     def _words(self, scheme, path, *more):
-        return [scheme, self._sink.ports[scheme], self._sink.root_der_path, path, *more]
+        port, root = self._sink.ports[scheme], self._sink.root_der_path
+        return [scheme, port, root, path, self._new_target(), *more]
+
+    def _new_target(self) -> str:
+        self._uploads += 1
+        self._target = f"/bench/{self._uploads}"
+        return self._target
 
     def _path(self) -> str:
         parts = [str(self._code)]
@@ -161,7 +169,7 @@ class Uploads:
         command = ["curl", "-sS", "-o", os.devnull, "-w", "%{time_total} %{http_code}"]
         command += ["--cacert", self._sink.root_pem_path, "--http1.1", "-H", "Expect:"]
         command += ["--resolve", f"{HOST}:{port}:127.0.0.1", "-T", path]
-        command += [f"{scheme}://{HOST}:{port}/bench"]
+        command += [f"{scheme}://{HOST}:{port}{self._new_target()}"]
         done = subprocess.run(
             [str(word) for word in command], capture_output=True, text=True, timeout=_LIMIT_S
         )

@@ -1,7 +1,7 @@
 # What the compared clients share, on the unix port: words of the command line, TLS that verifies,
 # the answer. Each client uploads FILE once by PUT and prints {"us": …}: from before the connection
 # until the answer.
-#   CLIENT.py SCHEME PORT ROOT_DER FILE HASH    HASH: "sha256" or "-"
+#   CLIENT.py SCHEME PORT ROOT_DER FILE TARGET HASH    HASH: "sha256" or "-"
 import json
 import os
 import ssl
@@ -12,10 +12,12 @@ ADDRESS = "127.0.0.1"
 HOST = "sink.bota.test"
 PIECE_BYTES = 4096
 
-SCHEME, PORT, ROOT, FILE, HASH = sys.argv[1:6]
+SCHEME, PORT, ROOT, FILE, TARGET, HASH = sys.argv[1:7]
 PORT = int(PORT)
 SIZE = os.stat(FILE)[6]
-HEAD = b"PUT /bench HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n" % (HOST.encode(), SIZE)
+HEAD = (
+    "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n" % (TARGET, HOST, SIZE)
+).encode()
 
 
 def context():

@@ -76,7 +76,7 @@ async def upload(body):
     net = Net({c.HOST: c.ADDRESS}, roots, lambda: True)
     piece = memoryview(bytearray(c.PIECE_BYTES))
     http = HttpClient(net, piece, [bytearray(1024)], None, True)
-    url = "%s://%s:%d/bench" % (c.SCHEME, c.HOST, c.PORT)
+    url = "%s://%s:%d%s" % (c.SCHEME, c.HOST, c.PORT, c.TARGET)
     answer = await http.request("PUT", url, [], body)
     http.close()
     return answer.status_code

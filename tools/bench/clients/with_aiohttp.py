@@ -13,7 +13,7 @@ async def upload():
     with open(c.FILE, "rb") as f:
         body = f.read()
     c.new_hash().update(body)
-    url = "%s://%s:%d/bench" % (c.SCHEME, c.ADDRESS, c.PORT)
+    url = "%s://%s:%d%s" % (c.SCHEME, c.ADDRESS, c.PORT, c.TARGET)
     # It hands no host name to TLS, so a context that verifies refuses every server.
     tls = None
     if c.SCHEME == "https":

@@ -9,7 +9,7 @@ import common as c
 import requests
 
 begun_us = time.ticks_us()
-url = "%s://%s:%d/bench" % (c.SCHEME, c.ADDRESS, c.PORT)
+url = "%s://%s:%d%s" % (c.SCHEME, c.ADDRESS, c.PORT, c.TARGET)
 response = requests.put(url, data=c.pieces(), headers={"Content-Length": str(c.SIZE)})
 response.close()
 c.done(response.status_code, begun_us)
