@@ -9,8 +9,6 @@ from tools.bench.rows import Row
 from tools.bench.upload import AIOHTTP, DEVICE, MIB, RAW, REQUESTS, STREAMS, need_micropython
 
 _MOST_OF_RAW = 1.05
-# Repeats differ by so much of a count: random numbers of TLS, and when the heap is collected.
-_SPREAD = 0.003
 
 
 def measure(session):
@@ -62,14 +60,14 @@ def _rows(slopes, hashed):
             f"instructions over raw socket{_hashed(hashed)}",
             value / raw,
             most=_MOST_OF_RAW if hashed == "-" else None,
-            spread=2 * _SPREAD * value / raw,
+            spread=2 * callgrind.SPREAD * value / raw,
             baselines=ratios,
         ),
         Row(
             "M1",
             f"millions of instructions a MiB{_hashed(hashed)}",
             value / 1e6,
-            spread=_SPREAD * value / 1e6,
+            spread=callgrind.SPREAD * value / 1e6,
             baselines=millions,
         ),
     ]
