@@ -124,13 +124,12 @@ def _look_for_update(board):
 
 def _join(board, settings, faults, buffers, boot, log, ring):
     from device.http.client import HttpClient
-    from device.joining import keeper_of, origin_of, planner_of, strategy_of, ways_of
+    from device.joining import backlog_of, keeper_of, origin_of, planner_of, strategy_of, ways_of
     from device.joints import Joints
     from device.link.clock import BOOTS
     from device.link.link import Link
     from device.link.timekeeper import TimeKeeper
     from device.power import resets
-    from device.queue.backlog import Backlog
     from device.queue.manners import Manners
     from device.queue.waits import Waits
     from device.store.in_hand import InHand
@@ -201,7 +200,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     recovery = Recovery(store, buffers.work, log, joints.work_came, in_hand.repairing)
     kept_budget = Slots("budget1", state_path + "budget")
     joints.planner = planner = planner_of(settings, link, http, clock, kept_budget, log)
-    backlog = Backlog(store, joints.epoch, recovery.pend, planner)
+    backlog = backlog_of(settings, quota, store, joints.epoch, recovery.pend, planner)
     makers = (store, cloud, clock, system.device_id, store_id(secrets, random_bits), log)
     strategy = strategy_of(makers, settings, joints)
     clock_wait_s, mark = settings["clock.wait_s"], in_hand.sending

@@ -43,6 +43,24 @@ def planner_of(settings, link, http, clock, kept, log):
     return Planner(link, http, clock, budget, Schedule(hours, offset_min) if hours else None)
 
 
+def backlog_of(settings, quota, *parts):
+    """The order in which clips go. parts: what queue.backlog.Backlog is made of."""
+    if settings["upload.order"] == "newest":
+        from device.queue.newest import NewestFirst
+
+        may_evict = settings.get("storage.evict", "never") != "never"
+        backlog = NewestFirst(quota if may_evict else None, *parts)
+    else:
+        from device.queue.backlog import Backlog
+
+        backlog = Backlog(*parts)
+    if backlog.store.has_wishes():
+        from device.queue.first import First
+
+        backlog.first = First(backlog.store)
+    return backlog
+
+
 def keeper_of(board, settings, saves, parts, clock, log):
     """The keeper of the battery, with a saver where there is a battery to save."""
     from device.power.gate import Gate

@@ -4,6 +4,7 @@
 
 Eight clips a leaf (about 16 entries), 32 leaves a branch: neither RAM nor time grows with the
 backlog. All names are 8.3, digits and lower-case letters. Names of others are never touched.
+descend.py walks the other way.
 """
 
 import os
@@ -14,7 +15,7 @@ _LEAF_BITS = const(3)
 _BRANCH_BITS = const(5)
 _BRANCH_MASK = const(31)
 _TOP_SHIFT = const(13)
-_SHIFTS = (_TOP_SHIFT, _TOP_SHIFT - _BRANCH_BITS, _LEAF_BITS)
+SHIFTS = (_TOP_SHIFT, _TOP_SHIFT - _BRANCH_BITS, _LEAF_BITS)  # of the folders, top first
 MAX_NUMBER = const(0x0FFFFFFF)
 
 
@@ -22,7 +23,7 @@ def folders(number):
     """The three folder names above clip number, top first."""
     return (
         "%04x" % (number >> _TOP_SHIFT),
-        "%02x" % (number >> _SHIFTS[1] & _BRANCH_MASK),
+        "%02x" % (number >> SHIFTS[1] & _BRANCH_MASK),
         "%02x" % (number >> _LEAF_BITS & _BRANCH_MASK),
     )
 
@@ -111,7 +112,7 @@ def _children(path, depth):
     """The folder names of ours below path, as sorted numbers. Bounded: 32, but for the top."""
     values = []
     for name, is_folder in list_dir(path):
-        value = _folder_value(name, depth) if is_folder else None
+        value = folder_value(name, depth) if is_folder else None
         if value is not None:
             values.append(value)
     values.sort()
@@ -139,12 +140,12 @@ def _descend(path, depth, target, prefix):
             if best is None or found[0] < best:
                 best = found[0]
         return best, ((target >> _LEAF_BITS) + 1) << _LEAF_BITS
-    shift = _SHIFTS[depth]
+    shift = SHIFTS[depth]
     wanted = target >> shift
     base = prefix << _BRANCH_BITS
     best = None
     for name, is_folder in list_dir(path):
-        value = _folder_value(name, depth) if is_folder else None
+        value = folder_value(name, depth) if is_folder else None
         if value is not None and base + value >= wanted and (best is None or value < best):
             best = value
     if best is None:
@@ -172,7 +173,7 @@ def _highest(path, depth, prefix):
     return best
 
 
-def _folder_value(name, depth):
+def folder_value(name, depth):
     """The number that a folder of ours stands for, or None for one of another."""
     value = _hex(name, 2 if depth else 4)
     return value if depth == 0 or value is None or value <= _BRANCH_MASK else None

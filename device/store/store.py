@@ -8,7 +8,7 @@ proof). Then, each step repeatable after a crash:
 
 import os
 
-from device.compat import file_size, sync_file
+from device.compat import file_size, forget_module, sync_file
 from device.errors import DeviceError, Fatal
 from device.store import paths
 from device.store.clip import CLOSED, DONE, OPEN, Clip
@@ -142,16 +142,26 @@ class ClipStore:
         """
         try:
             found = paths.next_number(self.root, number)
-            if found is None:
-                return None
-            clip = self.clip(found)
-            try:
-                clip.load()
-            except OSError:
-                clip.record = None  # this record cannot be read; others may
-            return clip
         except OSError as e:
             raise medium_error(e, "walk")
+        return None if found is None else self.load(found)
+
+    def load(self, number):
+        """The Clip with its record, None in its place where that is missing or unreadable."""
+        clip = self.clip(number)
+        try:
+            clip.load()
+        except OSError:
+            clip.record = None  # this record cannot be read; others may
+        return clip
+
+    def has_wishes(self):
+        """True if somebody asked for a clip, now or once (wanted.py)."""
+        from device.store import wanted
+
+        found = wanted.exists(self.root)
+        forget_module("device.store.wanted")
+        return found
 
     def save(self, clip, **changes):
         """clip.save with the medium's errors translated."""

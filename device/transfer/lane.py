@@ -1,7 +1,8 @@
 """The one upload activity of the device: which clip, may it go now, and what an ending means.
 
-Oldest first. Where the clip that is being recorded goes too (`live`), its next chunk goes before
-the older clips, then one of these (or a chunk of it), and so on: neither starves.
+The backlog says which (queue/backlog.py). Where the clip that is being recorded goes too (`live`),
+its next chunk goes before the others, then one of these (or a chunk of it), and so on: neither
+starves.
 
 Endings of one attempt on a clip:
     done            the clip is freed
@@ -118,6 +119,14 @@ class Lane:
         self._found_none = False
         self._work.set()
 
+    def send_first(self, number):
+        """Somebody asks for clip number; returns the answer (queue/first.py)."""
+        if number == self.in_hand:
+            return {"ok": True, "before": 0}
+        answer = self._backlog.ask(number)
+        self.notify()
+        return answer
+
     def is_resting(self):
         """True while the cloud is to be left alone."""
         return bool(self.in_hand or self._shut[0] or self._waits.left_ms())
@@ -209,9 +218,13 @@ class Lane:
         if live is not None and self._waits_for_clock(live):
             live = None
         self._live_has_turn = not self._live_has_turn
-        if self._live_has_turn:
-            return self._backlog.next() or live
-        return live or self._backlog.next()
+        clip = None
+        if live is None or self._live_has_turn:
+            clip = self._backlog.next()
+        if clip is None and live is not None:
+            self._backlog.rule = "live"
+            return live
+        return clip
 
     def _waits_for_clock(self, clip):
         if not self._clock.may_still_learn(clip.record):

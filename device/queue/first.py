@@ -1,0 +1,95 @@
+"""The clips that somebody asked for go before all others, in the order asked; at most 16, durable.
+
+Loaded when the first one is asked for, and at a start that finds a list. One that failed three
+times in a row, or waits for something of its own, rests until the others had their turn. One that
+is not on the medium any more, or was set aside, leaves the list.
+
+Step by step, a cut between them is harmless: the list is written before the answer is given; a
+number that lost its clip is dropped by whoever looks next.
+"""
+
+from device.store import wanted
+from device.store.clip import ASIDE, OPEN
+from device.store.paths import MAX_NUMBER
+
+
+class First:
+    """store: ClipStore; numbers: what was asked for; rested: those that let the others pass."""
+
+    def __init__(self, store):
+        self._store = store
+        self._slots = wanted.slots(store.root)
+        self.rested = []
+        try:
+            self.numbers = wanted.numbers_of(self._slots.read())
+        except OSError:
+            self.numbers = []
+
+    def next(self, backlog):
+        """The first Clip of the list that may go now, or None. Raises NeedsOperator (medium)."""
+        for number in tuple(self.numbers):
+            if number in self.rested:
+                continue
+            clip = self._store.after(number - 1)
+            if clip is None or clip.number != number or is_aside(clip):
+                self._drop(number)
+            elif clip.record and clip.state != OPEN and backlog.is_ours(clip):
+                if backlog.is_within(clip):
+                    return clip
+        return None
+
+    def rest(self, number):
+        """Let others go before number: True if it is one of the list."""
+        if number not in self.numbers:
+            return False
+        if number not in self.rested:
+            self.rested.append(number)
+        return True
+
+    def add(self, number):
+        """Raises OSError; then it is not on the list."""
+        self._slots.write({"n": self.numbers + [number]})
+        self.numbers.append(number)
+
+    def _drop(self, number):
+        self.numbers.remove(number)
+        if number in self.rested:
+            self.rested.remove(number)
+        try:
+            self._slots.write({"n": self.numbers})
+        except OSError:
+            pass  # dropped again after the next start
+
+
+def is_aside(clip):
+    return clip.record is not None and clip.state in ASIDE
+
+
+def ask(backlog, number):
+    """Put clip number on the list. The answer: {"ok": True, "before": how many go before it}, or
+    {"error": why not, in words}.
+    """
+    store = backlog.store
+    if not isinstance(number, int) or not 0 < number <= MAX_NUMBER:
+        return {"error": "say which: its number as `clip`"}
+    clip = store.after(number - 1)
+    if clip is None or clip.number != number:
+        return {"error": "no clip %d here: it was sent, or never made" % number}
+    if clip.record is None:
+        return {"error": "the record of clip %d cannot be read" % number}
+    if is_aside(clip):
+        why = clip.record.get("why")
+        return {"error": "clip %d was set aside (%s): requeue brings it back" % (number, why)}
+    if not backlog.is_ours(clip):
+        return {"error": "clip %d was made under another token: see requeue" % number}
+    if backlog.first is None:
+        backlog.first = First(store)
+    first = backlog.first
+    if number not in first.numbers:
+        if len(first.numbers) >= wanted.MOST:
+            return {"error": "%d clips are asked for already" % wanted.MOST}
+        try:
+            first.add(number)
+        except OSError as e:
+            return {"error": "the medium does not keep it, errno=%s" % e.errno}
+    return {"ok": True, "before": first.numbers.index(number)}
