@@ -217,6 +217,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     heartbeat.firmware = system.firmware_version
     heartbeat.spread(random_bits)
+    lane.announce = heartbeat.announce
     if settings["cloud.token_refresh_days"]:
         joints.cloud, joints.clock, joints.log = cloud, clock, log
         joints.refresh_days = settings["cloud.token_refresh_days"]

@@ -1,8 +1,13 @@
 """Heartbeats: what the cloud may know of the device, rarely when idle, never in the lane's way.
 
 It shares the lane's HTTP client and so its one-request-at-a-time rule: a beat goes only while the
-lane holds nothing in hand, and up to half an interval early once a clip was delivered, while the
-connection is open. While the token is refused it is the slow probe that finds a new one.
+lane holds nothing in hand. While the token is refused it is the slow probe that finds a new one.
+
+`sync active` is not denied while clips go up, because an app may begin to fetch them over
+Bluetooth then: before the first clip a beat says it, unless the last one did. It is taken back
+once nothing goes up any more, half an interval after it was said or later, while the link is up.
+Between two clips of a backlog the beats that are due go too. So there are four beats an interval
+at most, and one when idle.
 """
 
 import json
@@ -12,6 +17,7 @@ from device.errors import DeviceError, NeedsOperator
 
 _CHECK_MS = const(5_000)
 _REFUSED_MS = const(900_000)  # a refused token is asked about quarter-hourly at most
+_ANNOUNCE_MS = const(60_000)  # after a beat that failed, before clips are announced again
 _FLAG_CHARGING = const(1)
 _FLAG_LOW_BATTERY = const(2)
 _FLAG_STORAGE_FULL = const(4)
@@ -37,7 +43,8 @@ class Heartbeat:
         self._parts = parts
         self._log = log
         self._next_up_ms = 0
-        self._delivered = 0  # by the lane, at the last beat
+        self._announce_up_ms = 0
+        self._said_sync = False  # in the last beat that arrived
         self.firmware = ""
         self.tend = None  # coroutine function, called after an accepted beat
         self.extras = 0  # keys of answers that nobody has told the form of: commands, updates
@@ -64,12 +71,24 @@ class Heartbeat:
     def _is_due(self):
         if not self._link.is_up() or self._lane.in_hand or not self._cloud.has_token():
             return False
-        early_ms = self.interval_ms // 2 if self._lane.delivered != self._delivered else 0
+        is_stale = self._said_sync and not self._lane.is_sending
+        early_ms = self.interval_ms // 2 if is_stale else 0
         return self._clock.uptime_ms() >= self._next_up_ms - early_ms
+
+    async def announce(self):
+        """The lane takes a clip now: a beat goes first if one is due, or the last one said that
+        nothing is sent. Waits as long as a request may; never raises a DeviceError.
+        """
+        if not self.interval_ms or not self._cloud.has_token():
+            return
+        now = self._clock.uptime_ms()
+        may_say = not self._said_sync and now >= self._announce_up_ms
+        if may_say or now >= self._next_up_ms:
+            await self._beat()
 
     async def _beat(self):
         self._next_up_ms = self._clock.uptime_ms() + self.interval_ms
-        self._delivered = self._lane.delivered
+        is_sync = self._lane.is_sending
         was_refused = self._lane.reason.code == "auth_refused"
         try:
             self.extras += await self._cloud.heartbeat(json.dumps(self.body()).encode())
@@ -77,15 +96,17 @@ class Heartbeat:
             self.failed += 1
             self._log.warning("heartbeat refused %s", e)
             rest_ms = max(self.interval_ms, _REFUSED_MS)
-            self._next_up_ms = self._clock.uptime_ms() + rest_ms
+            self._next_up_ms = self._announce_up_ms = self._clock.uptime_ms() + rest_ms
             return
         except DeviceError as e:
             self.failed += 1
+            self._announce_up_ms = self._clock.uptime_ms() + _ANNOUNCE_MS
             self._log.warning("heartbeat failed %s", e)
             if e.code in _LINK_CODES:
                 self._link.exchange_failed(e.code)
             return
         self.sent += 1
+        self._said_sync = is_sync
         self._link.exchange_succeeded()
         if was_refused:
             self._log.info("token is accepted again")
@@ -114,7 +135,7 @@ class Heartbeat:
             flags |= _FLAG_CHARGING
         if quota.used_pct() > _FULL_PCT:
             flags |= _FLAG_STORAGE_FULL
-        if self._lane.in_hand:
+        if self._lane.is_sending:
             flags |= _FLAG_SYNC
         room = quota.as_dict()
         body["storage_total_mb"] = room["total_kb"] // 1024
@@ -129,7 +150,7 @@ class Heartbeat:
             return "error"
         if recorder.is_recording():
             return "recording"
-        if self._lane.in_hand:
+        if self._lane.is_sending:
             return "uploading"
         if battery.is_charging():
             return "charging"

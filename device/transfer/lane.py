@@ -70,6 +70,8 @@ class Lane:
         self.live = strategy.live  # where the clip that is being recorded goes too, else None
         self._live_has_turn = True
         self._found_none = False  # the whole backlog was looked at since the last event
+        self.announce = None  # coroutine function, called before each clip (supervisor.heartbeat)
+        self.is_sending = False  # from before the first clip until there is nothing, or a wait
         self.reason = Reason(LANE, "starting", clock.uptime_ms)
         self.in_hand = 0
         self.delivered = 0
@@ -146,23 +148,24 @@ class Lane:
     async def _step(self, alive):
         code, left_ms = self._not_now()
         if code:
+            self.is_sending = False
             self._set_reason(code, "", left_ms)
             await self._pause(left_ms or _CHECK_MS)
             return
         clip = self._next_clip()
         if clip is None:
             self._found_none = True
+            self.is_sending = False
             code, left_ms = self._shut_for(*self._backlog.held_reason())
             self._set_reason(code or "nothing_to_send", "", left_ms)
             await self._pause(left_ms or None)
             return
         if clip.state != DONE and self._waits_for_clock(clip):
             self._set_reason("clock_wait", "", self._clock_wait_ms - self._clock.uptime_ms())
+            self.is_sending = False
             await self._pause(_CHECK_MS)
             return
-        self._set_reason("sending", "clip=%d" % clip.number)
-        self.in_hand = clip.number
-        self._mark(clip.number)
+        await self._begin(clip)
         try:
             if clip.state != DONE:
                 for gate in self._gates:
@@ -191,6 +194,16 @@ class Lane:
                 gate.ended(clip.state == DONE)
             gc.collect()
         self._mark(0)
+
+    async def _begin(self, clip):
+        """clip goes now: tell the cloud, then keep its number where a reset finds it."""
+        if clip.state != DONE:
+            self.is_sending = True
+            if self.announce is not None:
+                await self.announce()
+        self._set_reason("sending", "clip=%d" % clip.number)
+        self.in_hand = clip.number
+        self._mark(clip.number)
 
     def _not_now(self):
         """(reason, ms until it is looked at again or 0), or (None, 0) if a clip may go."""

@@ -18,7 +18,10 @@ def created(made) -> list[int]:
 def test_asked_for_first_and_then_in_order(bench, order, expected):
     made = bench("cpython", 1)
     fill(made.board.folder / "flash", 6)
-    made.equip(upload={"retry_first_s": 1, "retry_cap_s": 2, "order": order})
+    made.equip(
+        upload={"retry_first_s": 1, "retry_cap_s": 2, "order": order},
+        cloud={"api_url": made.cloud.api_origin, "heartbeat_s": 600},
+    )
     made.board.provision(None)
     made.board.start()
     ask = made.board.command
@@ -31,5 +34,8 @@ def test_asked_for_first_and_then_in_order(bench, order, expected):
     made.board.start()
     status = made.wait_status(lambda status: status["queue"]["delivered"] == 6)
     assert created(made) == expected
+    calls = [r for r in made.device_requests() if r.route in ("heartbeat", "create")]
+    said = [bool(r.body_json["flags"] & 32) for r in calls if r.route == "heartbeat"]
+    assert calls[0].route == "heartbeat" and said == [True], "sync active, before the first clip"
     queue = status["queue"]
     assert queue["requested"] == [] and queue["chosen_by"] == order, json.dumps(queue)

@@ -2,10 +2,11 @@
 
     namespace of the recorder             namespace of the way        this process
       process ── wlan0 10.77.1.2 ══ wire ══ 10.77.1.1 gate ──────────── 127.0.0.1 cloud
-             └── wwan0 10.77.2.2 ══ wire ══ 10.77.2.1 gate ──────────── (neither way leads to the other)
+             └── wwan0 10.77.2.2 ══ wire ══ 10.77.2.1 gate ──────────── the same
 
-The wires lose, delay and limit packets; the kernels on both sides do the rest. Where namespaces are
-not allowed, a way is a relay on a loopback address of its own: limited in rate, without loss.
+The wires lose, delay and limit packets; the kernels on both sides do the rest. Neither network
+leads into the other. Where namespaces are not allowed, a way is a relay on a loopback address of
+its own: limited in rate, without loss.
 """
 
 import contextlib

@@ -45,7 +45,8 @@ def fail_over(made: TwoWays, first: str, at_pct: int, is_told: bool, limit_s=90.
     """Record, begin to deliver over `first`, take it down at at_pct of the first clip's PUT.
 
     is_told: Wi-Fi's driver notices; else the way shows an address for ever (as PPP always does),
-    and the recorder must find out by itself. Fails unless everything arrives over the other way, once, as it was heard.
+    and the recorder must find out by itself. Fails unless everything arrives over the other way,
+    once, as it was heard.
     """
     bench, ways = made.bench, {"wifi": made.wifi, "cellular": made.cellular}
     other = FIRST[1 - FIRST.index(first)]

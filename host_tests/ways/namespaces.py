@@ -5,13 +5,13 @@ sockets, TUN devices and processes that it makes there stay there, whoever uses 
 nothing is left behind, and no tool is needed.
 """
 
+import concurrent.futures
 import contextlib
 import ctypes
 import fcntl
 import os
 import socket
 import struct
-import threading
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000  # linux/if_tun.h
@@ -107,17 +107,5 @@ def _check(outcome: int, what: str) -> None:
 
 def _in_a_thread(work):
     """A thread of its own: what it entered ends with it."""
-    outcome = {}
-
-    def inside():
-        try:
-            outcome["value"] = work()
-        except BaseException as error:
-            outcome["error"] = error
-
-    thread = threading.Thread(target=inside)
-    thread.start()
-    thread.join()
-    if "error" in outcome:
-        raise outcome["error"]
-    return outcome["value"]
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
