@@ -177,6 +177,8 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         pass  # whoever records or sends meets it again, and says so
     joints = Joints(system, secrets, board.net, origin_of(api_url), ntp_server, random_bits)
     joints.resets = resets.count(system, secrets)
+    joints.store, joints.quota, joints.log = store, quota, log
+    joints.evict, quota.make_room = settings["storage.evict"], joints.make_room
     forget_module("device.power.resets")
     joints.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
     manners = Manners(clock, random_bits)
@@ -219,7 +221,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     heartbeat.firmware = system.firmware_version
     heartbeat.spread(random_bits)
     if settings["cloud.token_refresh_days"]:
-        joints.cloud, joints.clock, joints.log = cloud, clock, log
+        joints.cloud, joints.clock = cloud, clock
         joints.refresh_days = settings["cloud.token_refresh_days"]
         heartbeat.tend = joints.tend_token
     indicator = IndicatorTask(board.indicator, recorder, lane)
@@ -237,7 +239,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         "queue": queue_part(lane, backlog, recovery, http),
         "link": link.as_dict,
         "clock": clock.as_dict,
-        "storage": quota.as_dict,
+        "storage": joints.storage_part,
         "heartbeat": heartbeat.as_dict,
         "settings": {"faults": faults} if faults else {"ok": True},
         "indicator": indicator.shown,

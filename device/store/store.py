@@ -1,7 +1,8 @@
 """Clips on one medium: numbers, opening and closing, walking in order, freeing with proof.
 
 Freeing has one commit point, the record's state `done` (written by the lane after the cloud's
-proof). Then, each step repeatable after a crash:
+proof) or `evicted` (evict.py, where the settings give room for new audio the upper hand; it is
+counted first). Then, each step repeatable after a crash:
   1. remove the progress of its chunks   2. remove the audio   3. remove the create body
   4. remove the record                   5. remove folders that became empty
 """
@@ -11,11 +12,12 @@ import os
 from device.compat import file_size, sync_file
 from device.errors import DeviceError, Fatal
 from device.store import paths
-from device.store.clip import CLOSED, DONE, OPEN, Clip
+from device.store.clip import CLOSED, DONE, EVICTED, OPEN, Clip
 from device.store.medium import medium_error
 from device.store.writer import ClipWriter
 
 _COUNTER = "clip"
+EVICTED_CLIPS, EVICTED_S = "evicted", "evicted_s"  # counters of the secrets port
 _PROGRESS = (".c", ".p0", ".p1")  # create body and progress of a clip that goes as chunks
 
 
@@ -31,6 +33,7 @@ class ClipStore:
         self.opened = None  # that clip and its writer, for whoever sends what is settled of it
         self.follow = None  # told when the open clip has so many settled bytes: (call, bytes)
         self.waiting = 0  # clips on the medium that are closed and not yet freed
+        self.target = self  # the store that new clips go to (another one: two_media.py)
         # While the census of old clips runs: it has counted up to here, and ends there.
         self._counted_to = 0
         self._census_end = 0
@@ -181,9 +184,16 @@ class ClipStore:
             raise medium_error(e, "body")
 
     def free(self, clip):
-        """Remove a clip whose record says `done`. Anything else is our own mistake: Fatal."""
-        if clip.record is None or clip.state != DONE:
+        """Remove a clip whose record says `done` or `evicted`. Anything else is our own mistake:
+        Fatal.
+        """
+        if clip.record is None or clip.state not in (DONE, EVICTED):
             raise Fatal("storage_failed", "free without proof, clip %d" % clip.number)
+        if clip.state == EVICTED:
+            # The record knows the totals with this clip: a repeat counts nothing twice.
+            clips, seconds = clip.record["gone"]
+            self._secrets.raise_counter(EVICTED_CLIPS, clips)
+            self._secrets.raise_counter(EVICTED_S, seconds)
         try:
             self.forget_progress(clip)
             for path in (clip.audio_path, clip.body_path):
