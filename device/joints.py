@@ -88,6 +88,7 @@ class Joints:
                 self.epoch(),
                 self._secrets,
                 self.log,
+                self.store.root,
             )
         except MemoryError:
             return 0

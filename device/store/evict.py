@@ -5,7 +5,7 @@ Sent clips go first: they are merely freed. Then, if `storage.evict` says so, on
 
     oldest            the first that may go
     quietest          the lowest RMS of its level report; a clip without one counts as loud
-    lowest_priority   the lowest `prio` of its record (none: 0), the oldest of equals
+    lowest_priority   one that nobody asked for (wanted.py), the oldest of equals
 
 among the oldest LOOKED_AT that may go, so that 20,000 waiting clips cost no more reads than these.
 What stays there was worth more than each that went: the choice sharpens from call to call.
@@ -18,7 +18,7 @@ durable in the secrets, then the files go. A cut between leaves a clip in state 
 meets it (this, or the queue's walk through recovery) ends it, and the totals count it once.
 """
 
-from device.compat import const
+from device.compat import const, forget_module
 from device.store.clip import CLOSED, CREATED, CREATING, DONE, EVICTED
 from device.store.store import EVICTED_CLIPS, EVICTED_S
 
@@ -28,12 +28,14 @@ _MAY_GO = (CLOSED, CREATING, CREATED)
 _LOUD = const(1 << 30)
 
 
-def make_room(store, order, after, in_hand, epoch, secrets, log):
+def make_room(store, order, after, in_hand, epoch, secrets, log, wanted_root=None):
     """Free one clip's room; returns (bytes, where the next call begins). 0 bytes: none may go.
 
     order: storage.evict, "never" frees sent clips alone; after: 0, or what the last call returned;
-    in_hand: number of the lane's clip. Raises DeviceError (the medium's).
+    in_hand: number of the lane's clip; wanted_root: where the list of wanted.py lies. Raises
+    DeviceError (the medium's).
     """
+    wanted = _wanted(wanted_root) if order == "lowest_priority" else ()
     best = None
     best_worth = first = seen = 0
     number = after
@@ -51,7 +53,7 @@ def make_room(store, order, after, in_hand, epoch, secrets, log):
             return clip.record["bytes"], after
         if order == "never" or clip.state not in _MAY_GO or clip.record.get("epoch", 0) != epoch:
             continue
-        worth = _worth(clip.record, order)
+        worth = _loudness(clip.record) if order == "quietest" else int(number in wanted)
         if best is None or worth < best_worth:
             best, best_worth = clip, worth
         first = first or number
@@ -63,16 +65,21 @@ def make_room(store, order, after, in_hand, epoch, secrets, log):
     return _evict(store, best, order, secrets, log), first - 1
 
 
-def _worth(record, order):
-    """What a clip is worth: the least goes."""
-    if order == "quietest":
-        level = record.get("lev") or ()
-        loud = [value for value in level[1:2] if isinstance(value, int)]
-        return loud[0] if loud else _LOUD
-    if order == "lowest_priority":
-        priority = record.get("prio", 0)
-        return priority if isinstance(priority, int) else 0
-    return 0  # the walk is in order: the first is the oldest
+def _loudness(record):
+    level = record.get("lev") or ()
+    loud = [value for value in level[1:2] if isinstance(value, int)]
+    return loud[0] if loud else _LOUD
+
+
+def _wanted(root):
+    from device.store import wanted
+
+    try:
+        return wanted.numbers_of(wanted.slots(root).read())
+    except OSError:
+        return ()
+    finally:
+        forget_module("device.store.wanted")
 
 
 def _evict(store, clip, order, secrets, log):
