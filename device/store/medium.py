@@ -23,6 +23,7 @@ class Quota:
 
     def __init__(self, storage, reserve_bytes, log):
         self._storage = storage
+        self.store = None  # where there are two media: it knows the one that counts
         self._reserve_bytes = reserve_bytes
         self._log = log
         self._total_bytes = storage.total_bytes()
@@ -33,6 +34,9 @@ class Quota:
     def refresh(self):
         """Ask the medium. Raises NeedsOperator if it does not answer."""
         try:
+            if self.store:
+                self._storage = self.store.storage
+                self._total_bytes = self._storage.total_bytes()
             self._free_bytes = self._storage.free_bytes()
         except OSError as e:
             raise medium_error(e, "free space")

@@ -51,6 +51,10 @@ class Slots:
         self._base = base
         self.sequence = 0
 
+    def move(self, root):
+        """What is written from now on lies below another medium's root."""
+        self._base = root + "/state/" + self._base.rsplit("/", 1)[1]
+
     def read(self):
         """The newest valid value, or None. Raises OSError if the medium cannot be read."""
         newest = None

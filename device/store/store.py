@@ -16,22 +16,26 @@ from device.store.clip import CLOSED, DONE, EVICTED, OPEN, Clip
 from device.store.medium import medium_error
 from device.store.writer import ClipWriter
 
-_COUNTER = "clip"
 EVICTED_CLIPS, EVICTED_S = "evicted", "evicted_s"  # counters of the secrets port
 _PROGRESS = (".c", ".p0", ".p1")  # create body and progress of a clip that goes as chunks
 
 
 class ClipStore:
-    """storage and secrets are ports. Numbers are never reused, even if the counter is lost."""
+    """storage and secrets are ports. Numbers are never reused, even if the counter is lost.
 
-    def __init__(self, storage, secrets):
+    counter: where the secrets keep the last number; base: below all numbers of this medium.
+    """
+
+    def __init__(self, storage, secrets, counter="clip", base=0):
         self._storage = storage
         self._secrets = secrets
         self.root = storage.root
-        self._highest = 0
+        self._counter = counter
+        self._highest = self._base = base
         self.open_number = 0  # the clip that is being recorded, 0 if none is
         self.opened = None  # that clip and its writer, for whoever sends what is settled of it
         self.follow = None  # told when the open clip has so many settled bytes: (call, bytes)
+        self.parts = (self,)  # the stores that a walk goes through
         self.waiting = 0  # clips on the medium that are closed and not yet freed
         self.target = self  # the store that new clips go to (another one: two_media.py)
         # While the census of old clips runs: it has counted up to here, and ends there.
@@ -42,14 +46,16 @@ class ClipStore:
         """Make the product's folders and find the highest number. Raises NeedsOperator."""
         try:
             # The folders of the newest number may be empty: it was freed before the power went.
-            paths.remove_empty_folders(self.root, self._secrets.counter(_COUNTER))
+            paths.remove_empty_folders(self.root, self._secrets.counter(self._counter))
             for name in ("clips", "state"):
                 path = self.root + "/" + name
                 if file_size(path) < 0:
                     os.mkdir(path)
-            self._highest = self._census_end = paths.highest_number(self.root)
+            self._highest = max(self._base, paths.highest_number(self.root))
         except OSError as e:
             raise medium_error(e, "prepare")
+        self._census_end = self._highest
+        self.waiting = self._counted_to = 0
 
     @property
     def highest(self):
@@ -64,10 +70,10 @@ class ClipStore:
         record: dict with codec, hz, take (0: this clip begins the take), index, first, boot, up,
         epoch and perhaps start. Raises Transient(storage_full), NeedsOperator(storage_failed).
         """
-        number = max(self._highest, self._secrets.counter(_COUNTER)) + 1
+        number = max(self._highest, self._secrets.counter(self._counter)) + 1
         if number > paths.MAX_NUMBER:
             raise Fatal("storage_failed", "clip numbers are used up")
-        self._secrets.raise_counter(_COUNTER, number)
+        self._secrets.raise_counter(self._counter, number)
         before, self._highest = self._highest, number
         clip = self.clip(number)
         record.update(n=number, state=OPEN, samples=0, bytes=0, crc=0, last=0)
