@@ -67,9 +67,14 @@ class Clip:
         self.record = record
         self._slots = Slots(MAGIC, stem + ".r")
 
-    def load(self):
-        """True if a valid record was read. Raises OSError if the medium cannot be read."""
-        record = self._slots.read()
+    def load(self, slots="01"):
+        """True if a valid record was read. Raises OSError if the medium cannot be read.
+
+        slots: as Slots.read has it; what was known is checked.
+        """
+        record = self._slots.read(slots)
+        if record is None and slots != "01":
+            record = self._slots.read()
         if record is None or not is_valid(record, self.number):
             return False
         self.record = record

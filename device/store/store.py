@@ -37,6 +37,9 @@ class ClipStore:
         self.follow = None  # told when the open clip has so many settled bytes: (call, bytes)
         self.parts = (self,)  # the stores that a walk goes through
         self.waiting = 0  # clips on the medium that are closed and not yet freed
+        # The leaf that the last walk came to (paths.next_number), and the number it came from:
+        # between the two there is no clip.
+        self._leaf, self._came_from = [0, 0, 0, 0], 0
         self.target = self  # the store that new clips go to (another one: two_media.py)
         # While the census of old clips runs: it has counted up to here, and ends there.
         self._counted_to = 0
@@ -55,6 +58,7 @@ class ClipStore:
         except OSError as e:
             raise medium_error(e, "prepare")
         self._census_end = self._highest
+        self._leaf[1] = 0
         self.waiting = self._counted_to = 0
 
     @property
@@ -79,6 +83,7 @@ class ClipStore:
         record.update(n=number, state=OPEN, samples=0, bytes=0, crc=0, last=0)
         record["take"] = record["take"] or number
         clip.record = record
+        self._note(number)
         try:
             if before >> 3 != number >> 3:
                 # The last leaf is left for good: nothing else takes its folders away if it is
@@ -105,6 +110,7 @@ class ClipStore:
         """Close the audio and commit the record with the last facts (samples, last, lost ...)."""
         self.open_number = 0
         self.opened = None
+        self._note(clip.number)
         try:
             writer.close()
             clip.save(state=CLOSED, bytes=writer.size_bytes, crc=writer.crc, **facts)
@@ -120,6 +126,7 @@ class ClipStore:
 
     def _forget(self, clip):
         """An open() failed: leave nothing of it behind. Never raises."""
+        self._leaf[1] = 0
         for path in (clip.audio_path, clip.stem + ".r0", clip.stem + ".r1"):
             try:
                 os.remove(path)
@@ -128,6 +135,7 @@ class ClipStore:
 
     def discard(self, clip):
         """Remove a clip that holds no sample at all: its file and record."""
+        self._leaf[1] = 0
         try:
             if file_size(clip.audio_path) >= 0:
                 os.remove(clip.audio_path)
@@ -150,20 +158,53 @@ class ClipStore:
         Raises NeedsOperator if the medium cannot be read.
         """
         try:
-            found = paths.next_number(self.root, number)
-            if found is None:
-                return None
+            found = self._next_in_leaf(number)
+            if not found:
+                self._leaf[1], self._came_from = 0, number
+                found = paths.next_number(self.root, number, self._leaf)
+                if found is None:
+                    return None
             clip = self.clip(found)
             try:
-                clip.load()
+                clip.load(self._slots_of(found))
             except OSError:
                 clip.record = None  # this record cannot be read; others may
+            if clip.record is None:
+                self._leaf[1] = 0  # what was known of this leaf may be old
             return clip
         except OSError as e:
             raise medium_error(e, "walk")
 
+    def _next_in_leaf(self, number):
+        """The next clip above number, if what is known of one leaf tells; else 0."""
+        leaf, bits = self._leaf[:2]
+        if not bits or number < self._came_from or number >> 3 > leaf:
+            return 0
+        for found in range(max(number + 1, leaf << 3), (leaf << 3) + 8):
+            if bits >> (found & 7) & 1:
+                return found
+        return 0
+
+    def _slots_of(self, number):
+        """Which of its record's two files there are, said once: later it may be another one."""
+        bit = 1 << (number & 7)
+        _, _, first, second = self._leaf
+        self._note(number)
+        if bool(first & bit) == bool(second & bit):
+            return "01"
+        return "0" if first & bit else "1"
+
+    def _note(self, number, is_there=True):
+        """Something of this clip may have changed."""
+        leaf, bit = self._leaf, 1 << (number & 7)
+        if number >> 3 == leaf[0] and leaf[1]:
+            leaf[1] = leaf[1] | bit if is_there else leaf[1] & ~bit
+            leaf[2] |= bit
+            leaf[3] |= bit
+
     def save(self, clip, **changes):
         """clip.save with the medium's errors translated."""
+        self._note(clip.number)
         try:
             clip.save(**changes)
         except OSError as e:
@@ -206,6 +247,7 @@ class ClipStore:
                 if file_size(path) >= 0:
                     os.remove(path)
             clip.remove_record()
+            self._note(clip.number, False)
             if clip.number >> 3 != self._highest >> 3:
                 paths.remove_empty_folders(self.root, clip.number)
         except OSError as e:

@@ -160,10 +160,10 @@ class TwoMedia:
     # These go by the clip's own path.
 
     def save(self, clip, **changes):
-        self.spare.save(clip, **changes)
+        self._of(clip.number).save(clip, **changes)
 
     def discard(self, clip):
-        self.spare.discard(clip)
+        self._of(clip.number).discard(clip)
 
     def forget_progress(self, clip):
         self.spare.forget_progress(clip)

@@ -246,10 +246,10 @@ def test_a_spare_medium_that_cannot_be_read_holds_up_nothing(tmp_path, monkeypat
     fakes.add_clip(bench.store, 100)
     real = paths.next_number
 
-    def next_number(root, after):
+    def next_number(root, after, leaf=None):
         if root == bench.spare.root:
             raise OSError(5)
-        return real(root, after)
+        return real(root, after, leaf)
 
     monkeypatch.setattr(paths, "next_number", next_number)
     assert bench.store.after(0).number == 1 and bench.store.after(0).number == 1
