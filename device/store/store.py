@@ -158,7 +158,7 @@ class ClipStore:
         Raises NeedsOperator if the medium cannot be read.
         """
         try:
-            found = self._next_in_leaf(number)
+            found = known = self._next_in_leaf(number)
             if not found:
                 self._leaf[1], self._came_from = 0, number
                 found = paths.next_number(self.root, number, self._leaf)
@@ -171,6 +171,8 @@ class ClipStore:
                 clip.record = None  # this record cannot be read; others may
             if clip.record is None:
                 self._leaf[1] = 0  # what was known of this leaf may be old
+                if known:
+                    return self.after(number)
             return clip
         except OSError as e:
             raise medium_error(e, "walk")
