@@ -255,6 +255,15 @@ ROWS = (
         "room that recording leaves for records, so that nothing ends half written",
     ),
     (
+        "storage.evict",
+        "choice",
+        "never",
+        ("never", "oldest", "quietest", "lowest_priority"),
+        "",
+        "what is given up, and counted, for new audio when only the reserve is left; never: "
+        "recording waits",
+    ),
+    (
         "battery.stop_recording_pct",
         "int",
         5,

@@ -2,6 +2,8 @@
 composition root, and let go of with it.
 """
 
+from device.compat import forget_module
+
 
 def ways_of(board, settings, log):
     """The ways out, most wanted first. What only 4G needs is loaded where 4G is set up."""
@@ -54,10 +56,12 @@ def backlog_of(settings, quota, *parts):
         from device.queue.backlog import Backlog
 
         backlog = Backlog(*parts)
-    if backlog.store.has_wishes():
-        from device.queue.first import First
+    from device.queue import first
 
-        backlog.first = First(backlog.store)
+    backlog.first = first.kept(backlog.store)
+    if backlog.first is None:
+        forget_module("device.queue.first")
+        forget_module("device.store.wanted")
     return backlog
 
 

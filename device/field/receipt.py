@@ -14,7 +14,7 @@ from device.errors import DeviceError
 from device.field.collect import pass_over
 from device.field.entry import progress
 from device.field.opened import check_device, open_store
-from device.store.clip import DONE, OPEN
+from device.store.clip import DONE, EVICTED, OPEN
 from device.transfer.source import ClipSource
 
 
@@ -53,8 +53,8 @@ def _settle(board, store, receipt):
     if not has_record:
         found = store.after(number - 1)
         return "record_unreadable" if found and found.number == number else "gone"
-    if clip.state == OPEN:
-        return OPEN
+    if clip.state in (OPEN, EVICTED):
+        return clip.state
     if clip.state != DONE:
         if receipt.get("bytes") != clip.record["bytes"]:
             return "wrong_size"

@@ -8,7 +8,7 @@ and those that are more than the way may carry now.
 """
 
 from device.compat import const
-from device.store.clip import ASIDE, DONE, OPEN
+from device.store.clip import ASIDE, DONE, EVICTED, OPEN
 
 _TRIES_IN_A_ROW = const(3)
 _HELD_MOST = const(16)  # as many too large in a row: those behind them will be as well
@@ -16,8 +16,8 @@ _HELD_MOST = const(16)  # as many too large in a row: those behind them will be 
 
 class Backlog:
     """store: ClipStore; epoch(): the token epoch that clips must have to be sent now;
-    found_open(number): told of each clip that was left open or has no record (recovery may
-    repair it); planner: queue.planner, None where nothing is limited.
+    found_open(number): told of each clip that was left open or half evicted, or has no record
+    (recovery may repair it); planner: queue.planner, None where nothing is limited.
     """
 
     order = "oldest"
@@ -138,7 +138,7 @@ class Backlog:
             self._seen[2] += 1
             self._found_open(clip.number)
             return False
-        if clip.state == OPEN:
+        if clip.state in (OPEN, EVICTED):
             if clip.number != self.store.open_number:
                 self._found_open(clip.number)
             return False

@@ -8,8 +8,9 @@ Step by step, a cut between them is harmless: the list is written before the ans
 number that lost its clip is dropped by whoever looks next.
 """
 
+from device.compat import file_size
 from device.store import wanted
-from device.store.clip import ASIDE, OPEN
+from device.store.clip import ASIDE, EVICTED, OPEN
 from device.store.paths import MAX_NUMBER
 
 
@@ -18,10 +19,9 @@ class First:
 
     def __init__(self, store):
         self._store = store
-        self._slots = wanted.slots(store.root)
         self.rested = []
         try:
-            self.numbers = wanted.numbers_of(self._slots.read())
+            self.numbers = wanted.numbers_of(wanted.slots(store.root).read())
         except OSError:
             self.numbers = []
 
@@ -30,10 +30,10 @@ class First:
         for number in tuple(self.numbers):
             if number in self.rested:
                 continue
-            clip = self._store.after(number - 1)
-            if clip is None or clip.number != number or is_aside(clip):
+            clip = find(self._store, number)
+            if clip is None or is_aside(clip):
                 self._drop(number)
-            elif clip.record and clip.state != OPEN and backlog.is_ours(clip):
+            elif clip.record and clip.state not in (OPEN, EVICTED) and backlog.is_ours(clip):
                 if backlog.is_within(clip):
                     return clip
         return None
@@ -48,17 +48,40 @@ class First:
 
     def add(self, number):
         """Raises OSError; then it is not on the list."""
-        self._slots.write({"n": self.numbers + [number]})
+        self._keep(self.numbers + [number])
         self.numbers.append(number)
 
+    def _keep(self, numbers):
+        slots = wanted.slots(self._store.root)  # of the medium that is in use now
+        slots.read()
+        slots.write({"n": numbers})
+
     def _drop(self, number):
+        if getattr(self._store, "is_lost", False):
+            return  # it lies on the medium that is away
         self.numbers.remove(number)
         if number in self.rested:
             self.rested.remove(number)
         try:
-            self._slots.write({"n": self.numbers})
+            self._keep(self.numbers)
         except OSError:
             pass  # dropped again after the next start
+
+
+def kept(store):
+    """The First of a list that an earlier boot left, or None."""
+    return First(store) if wanted.exists(store.root) else None
+
+
+def find(store, number):
+    """Clip number, `record` None if that cannot be read; None: there is no such clip."""
+    clip = store.clip(number)
+    try:
+        if not clip.load() and file_size(clip.stem + ".r0") < 0 > file_size(clip.stem + ".r1"):
+            return None
+    except OSError:
+        clip.record = None  # its medium, or this record alone
+    return clip
 
 
 def is_aside(clip):
@@ -72,8 +95,8 @@ def ask(backlog, number):
     store = backlog.store
     if not isinstance(number, int) or not 0 < number <= MAX_NUMBER:
         return {"error": "say which: its number as `clip`"}
-    clip = store.after(number - 1)
-    if clip is None or clip.number != number:
+    clip = find(store, number)
+    if clip is None:
         return {"error": "no clip %d here: it was sent, or never made" % number}
     if clip.record is None:
         return {"error": "the record of clip %d cannot be read" % number}

@@ -7,7 +7,7 @@ oldest first as well, until there is room again. (Each order of eviction looks a
 from device.compat import const
 from device.queue.backlog import Backlog
 from device.store.descend import previous_number
-from device.store.medium import medium_error
+from device.store.paths import MAX_NUMBER
 
 _FILLING_PCT = const(80)  # the first warning of store/medium.py
 _ROOM_PCT = const(75)
@@ -21,24 +21,33 @@ class NewestFirst(Backlog):
     def __init__(self, quota, *parts):
         super().__init__(*parts)
         self._quota = quota
-        self._newest = 0  # the highest closed number when this pass began
+        self._newest = 0  # the highest closed numbers when this pass began
 
     def _following(self):
         self._turn_round()
         if self.order == "near_eviction":
             return super()._following()
-        store = self.store
-        # While a clip is recorded it is the highest of all, and not closed.
-        newest = store.highest - 1 if store.open_number else store.highest
-        if newest > self._newest:  # it came while this pass went down: begin with it
+        parts = self.store.parts
+        # While a clip is recorded it is the highest of its medium, and not closed.
+        newest = sum([part.highest - bool(part.open_number) for part in parts])
+        if newest != self._newest:  # one came while this pass went down: begin with it
             self._passed = 0
         if not self._passed:
             self._newest = newest
-        try:
-            number = previous_number(store.root, self._passed or store.highest + 1)
-        except OSError as e:
-            raise medium_error(e, "walk")
-        return None if number is None else store.load(number)
+        for part in parts:  # numbers of the spare medium lie above all of the first
+            try:
+                number = previous_number(part.root, self._passed or MAX_NUMBER + 1)
+            except OSError:
+                self.store.after(0)  # knows what to do about it, or raises
+                return None
+            if number is not None:
+                clip = part.clip(number)
+                try:
+                    clip.load()
+                except OSError:
+                    clip.record = None  # this record cannot be read; others may
+                return clip
+        return None
 
     def _turn_round(self):
         """Choose the direction; a new one begins a new pass."""

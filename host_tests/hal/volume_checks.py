@@ -116,7 +116,7 @@ def foreign_card_is_not_formatted(card):
     from device.hal.esp32 import storage
 
     try:
-        storage.CardStorage({}, "/card")
+        storage.CardStorage({}, "/card").mount()
         raise AssertionError("it was mounted")
     except storage.NeedsOperator as e:
         assert e.code == "storage_failed"
@@ -154,6 +154,7 @@ def main():
     run("card foreign_card_is_not_formatted", foreign_card_is_not_formatted, card)
     vfs.VfsFat.mkfs(card)
     port = storage.CardStorage({}, "/card")
+    port.mount()
     for check in checks.STORAGE:
         if check.__name__ != "blocks_fill_as_littlefs_does":
             run("card " + check.__name__, check, port, {})

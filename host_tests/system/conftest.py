@@ -41,6 +41,7 @@ class Bench:
         hosts: dict[str, str] | None = None,
         cellular_hosts: dict[str, str] | None = None,
         battery_pct: int | None = None,
+        spare_kb: int = 0,
         **config,
     ):
         """recording: settings of that section beside the bench's own; modem: see
@@ -64,6 +65,7 @@ class Bench:
             hosts=hosts or cloud.hosts,
             cellular_hosts=cellular_hosts or cloud.hosts,
             battery_pct=battery_pct,
+            spare_kb=spare_kb,
             root_der=cloud.ca_der,
             config=settings | config,
             token=self.token,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_queue_backlog import Queue
 from test_store_paths import LITTER, NUMBERS, litter, make
 
-from device.queue.first import First
+from device.queue.first import First, kept
 from device.queue.newest import NewestFirst
 from device.store import descend, paths, wanted
 from device.store.clip import CLOSED, DONE, PARKED
@@ -43,13 +43,12 @@ def test_what_somebody_asked_for_goes_first_in_the_order_asked(tmp_path):
 
 def test_it_is_asked_for_over_a_reboot_and_forgotten_when_sent(tmp_path):
     queue = Queue(tmp_path, 5)
-    assert not queue.store.has_wishes()
+    assert kept(queue.store) is None
     queue.backlog.ask(4)
     assert wanted.priority(queue.store.root, 4) == 1
     assert wanted.priority(queue.store.root, 3) == 0
     again = Queue(tmp_path)
-    assert again.store.has_wishes()
-    again.backlog.first = First(again.store)
+    again.backlog.first = kept(again.store)
     assert again.backlog.first.numbers == [4]
     assert again.drain() == [4, 1, 2, 3, 5]
     assert First(again.store).numbers == []
