@@ -4,6 +4,7 @@ import os
 import shutil
 
 import fakes
+import test_two_media
 from hypothesis import given
 from hypothesis import strategies as st
 from test_queue_backlog import Queue
@@ -223,6 +224,38 @@ def test_what_would_be_evicted_goes_first_while_the_medium_is_full(tmp_path):
     assert queue.backlog.next().number == 2
     queue.full = 74
     assert queue.drain() == [6, 5, 4, 3, 2]
+
+
+# --- two media -----------------------------------------------------------------------------------
+
+
+def test_what_was_asked_for_waits_for_its_card(tmp_path):
+    b = test_two_media.Bench(tmp_path)
+    for _ in range(3):
+        fakes.add_clip(b.store, 100)
+    assert b.backlog.ask(2)["ok"] and b.backlog.ask(1)["ok"]
+    b.card.pull()
+    spare = fakes.add_clip(b.store, 100)
+    assert b.order() == [spare.number] and b.backlog.first.numbers == [2, 1]
+    b.card.put_in()
+    b.store.look()
+    assert b.order() == [2, 1, 3] and b.backlog.first.numbers == []
+
+
+def test_newest_first_over_two_media(tmp_path):
+    b = test_two_media.Bench(tmp_path)
+    b.backlog = NewestFirst(None, b.store, lambda: 0, b.recovery.pend)
+    for _ in range(3):
+        fakes.add_clip(b.store, 100)
+    assert b.backlog.next().number == 3
+    b.card.pull()
+    assert b.backlog.next() is None, "the lane is told that a medium was lost, and looks again"
+    assert b.store.is_lost and b.lane.looked == 1
+    spare = fakes.add_clip(b.store, 100)
+    assert b.backlog.next().number == spare.number
+    b.card.put_in()
+    b.store.look()
+    assert b.order() == [spare.number, 3, 2, 1]
 
 
 # --- bounded work --------------------------------------------------------------------------------
