@@ -104,6 +104,8 @@ class Heartbeat:
             self._log.warning("heartbeat failed %s", e)
             if e.code in _LINK_CODES:
                 self._link.exchange_failed(e.code)
+            elif e.code == "throttled":
+                self._lane.throttled(e)
             return
         self.sent += 1
         self._said_sync = is_sync

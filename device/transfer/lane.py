@@ -105,6 +105,11 @@ class Lane:
             return self._waits.code
         return self._shut[0] or "nothing_to_send"
 
+    def throttled(self, e):
+        """A request that was not the lane's was told to come later: that holds for all."""
+        wait_s = self._waits.failed(e)
+        self._log.warning("lane waits reason=%s wait_s=%d", e, wait_s)
+
     def link_returned(self):
         """The radio is up again: a wait that only its absence had caused is over."""
         if self._waits.code in _LINK_CODES or self._waits.code in _INTERCEPTED:
@@ -166,7 +171,8 @@ class Lane:
             self.is_sending = False
             await self._pause(_CHECK_MS)
             return
-        await self._begin(clip)
+        if not await self._begin(clip):
+            return
         try:
             if clip.state != DONE:
                 for gate in self._gates:
@@ -197,14 +203,19 @@ class Lane:
         self._mark(0)
 
     async def _begin(self, clip):
-        """clip goes now: tell the cloud, then keep its number where a reset finds it."""
+        """clip goes now: tell the cloud, then keep its number where a reset finds it. False: the
+        cloud asked to be left alone.
+        """
         if clip.state != DONE:
             self.is_sending = True
             if self.announce is not None:
                 await self.announce()
+                if self._waits.left_ms():
+                    return False
         self._set_reason("sending", "clip=%d" % clip.number)
         self.in_hand = clip.number
         self._mark(clip.number)
+        return True
 
     def _not_now(self):
         """(reason, ms until it is looked at again or 0), or (None, 0) if a clip may go."""

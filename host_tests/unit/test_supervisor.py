@@ -191,6 +191,7 @@ class Lane:
         self.in_hand = self.delivered = self.set_aside = 0
         self.is_sending = False
         self.looks = 0
+        self.throttled = [].append
 
     def look_again(self):
         self.looks += 1
