@@ -50,7 +50,7 @@ def backlog_of(settings, quota, *parts):
     if settings["upload.order"] == "newest":
         from device.queue.newest import NewestFirst
 
-        may_evict = settings.get("storage.evict", "never") != "never"
+        may_evict = settings["storage.evict"] != "never"
         backlog = NewestFirst(quota if may_evict else None, *parts)
     else:
         from device.queue.backlog import Backlog
