@@ -77,16 +77,21 @@ class Heartbeat:
 
     async def announce(self):
         """The lane takes a clip now: a beat goes first if one is due, or the last one said that
-        nothing is sent. Waits as long as a request may; never raises a DeviceError.
+        nothing is sent. Waits as long as a request may. Returns the Transient by which the cloud
+        asked to be left alone, else None: any other failure is the beat's alone.
         """
         if not self.interval_ms or not self._cloud.has_token():
-            return
+            return None
         now = self._clock.uptime_ms()
         may_say = not self._said_sync and now >= self._announce_up_ms
         if may_say or now >= self._next_up_ms:
-            await self._beat()
+            error = await self._beat()
+            if error is not None and error.code == "throttled":
+                return error
+        return None
 
     async def _beat(self):
+        """Send one; returns the DeviceError that it ended with, None if it was accepted."""
         self._next_up_ms = self._clock.uptime_ms() + self.interval_ms
         is_sync = self._lane.is_sending
         was_refused = self._lane.reason.code == "auth_refused"
@@ -97,16 +102,14 @@ class Heartbeat:
             self._log.warning("heartbeat refused %s", e)
             rest_ms = max(self.interval_ms, _REFUSED_MS)
             self._next_up_ms = self._announce_up_ms = self._clock.uptime_ms() + rest_ms
-            return
+            return e
         except DeviceError as e:
             self.failed += 1
             self._announce_up_ms = self._clock.uptime_ms() + _ANNOUNCE_MS
             self._log.warning("heartbeat failed %s", e)
             if e.code in _LINK_CODES:
                 self._link.exchange_failed(e.code)
-            elif e.code == "throttled":
-                self._lane.throttled(e)
-            return
+            return e
         self.sent += 1
         self._said_sync = is_sync
         self._link.exchange_succeeded()
@@ -115,6 +118,7 @@ class Heartbeat:
             self._lane.look_again()
         if self.tend is not None and not self._lane.in_hand:
             await self.tend()
+        return None
 
     def body(self):
         """The fields of contract D2, with what this board knows."""

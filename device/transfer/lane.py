@@ -105,11 +105,6 @@ class Lane:
             return self._waits.code
         return self._shut[0] or "nothing_to_send"
 
-    def throttled(self, e):
-        """A request that was not the lane's was told to come later: that holds for all."""
-        wait_s = self._waits.failed(e)
-        self._log.warning("lane waits reason=%s wait_s=%d", e, wait_s)
-
     def link_returned(self):
         """The radio is up again: a wait that only its absence had caused is over."""
         if self._waits.code in _LINK_CODES or self._waits.code in _INTERCEPTED:
@@ -136,8 +131,8 @@ class Lane:
         return answer
 
     def is_resting(self):
-        """True while the cloud is to be left alone."""
-        return bool(self.in_hand or self._shut[0] or self._waits.left_ms())
+        """True while the cloud is to be left alone, or spoken to already."""
+        return bool(self.is_sending or self.in_hand or self._shut[0] or self._waits.left_ms())
 
     async def run(self, check_in):
         """Deliver for ever. check_in(within_ms): tells the supervisor that this task lives."""
@@ -208,10 +203,11 @@ class Lane:
         """
         if clip.state != DONE:
             self.is_sending = True
-            if self.announce is not None:
-                await self.announce()
-                if self._waits.left_ms():
-                    return False
+            error = await self.announce() if self.announce is not None else None
+            if error is not None:
+                wait_s = self._waits.failed(error)
+                self._log.warning("lane waits reason=%s wait_s=%d", error, wait_s)
+                return False
         self._set_reason("sending", "clip=%d" % clip.number)
         self.in_hand = clip.number
         self._mark(clip.number)

@@ -191,7 +191,6 @@ class Lane:
         self.in_hand = self.delivered = self.set_aside = 0
         self.is_sending = False
         self.looks = 0
-        self.throttled = [].append
 
     def look_again(self):
         self.looks += 1
@@ -326,10 +325,11 @@ def said_sync(b):
 
 
 def announce(b, times=1):
-    """The lane takes so many clips, one after the other."""
+    """The lane takes so many clips, one after the other; what the last announcement returned."""
     for _ in range(times):
         b.lane.is_sending = True
-        fakes.run(b.heartbeat.announce(), b.time)
+        told = fakes.run(b.heartbeat.announce(), b.time)
+    return told
 
 
 def test_sync_is_said_before_the_first_clip_and_once(tmp_path, time):
@@ -370,7 +370,7 @@ def test_an_announcement_that_fails_stops_nothing_and_is_rare(tmp_path, time):
     b = Beats(tmp_path, time)
     b.cloud.faults = [Transient("server_error")] * 100
     for _ in range(100):
-        announce(b)
+        assert announce(b) is None
         time.advance(6_000)
     assert len(b.cloud.bodies) == 10, "ten minutes, once a minute"
     b = Beats(tmp_path, time)
@@ -379,6 +379,9 @@ def test_an_announcement_that_fails_stops_nothing_and_is_rare(tmp_path, time):
         announce(b)
         time.advance(6_000)
     assert len(b.cloud.bodies) == 1, "a refused token is asked about quarter-hourly"
+    b = Beats(tmp_path, time)
+    b.cloud.faults = [Transient("throttled", retry_after_s=60)]
+    assert announce(b).retry_after_s == 60, "a 429 is for everybody"
     off = Beats(tmp_path, time, interval_s=0)
     announce(off, 3)
     assert off.cloud.bodies == []

@@ -179,8 +179,7 @@ def test_a_beat_that_was_throttled_before_a_clip_holds_the_clip_too(bench):
 
     async def announce():
         told.append(b.lane.is_sending)
-        if len(told) == 1:
-            b.lane.throttled(Transient("throttled", retry_after_s=60))
+        return Transient("throttled", retry_after_s=60) if len(told) == 1 else None
 
     b.lane.announce = announce
     b.run(50)
