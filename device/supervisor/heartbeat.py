@@ -2,12 +2,15 @@
 
 It shares the lane's HTTP client and so its one-request-at-a-time rule: a beat goes only while the
 lane holds nothing in hand. While the token is refused it is the slow probe that finds a new one.
+Where the project's requests are used up (429) beats are the first to yield, to one in two days at
+last, and come closer again one by one: a beat in ten minutes of 1,000 devices would leave nothing
+for clips.
 
 `sync active` is not denied while clips go up, because an app may begin to fetch them over
-Bluetooth then: before the first clip a beat says it, unless the last one did. It is taken back
-once nothing goes up any more, half an interval after it was said or later, while the link is up.
-Between two clips of a backlog the beats that are due go too. So there are four beats an interval
-at most, and one when idle.
+Bluetooth then: before the first clip a beat says it, unless the last one did, or beats yield. It
+is taken back once nothing goes up any more, half an interval after it was said or later, while the
+link is up. Between two clips of a backlog the beats that are due go too. So there are four beats
+an interval at most, and one when idle.
 """
 
 import json
@@ -18,6 +21,7 @@ from device.errors import DeviceError, NeedsOperator
 _CHECK_MS = const(5_000)
 _REFUSED_MS = const(900_000)  # a refused token is asked about quarter-hourly at most
 _ANNOUNCE_MS = const(60_000)  # after a beat that failed, before clips are announced again
+_MOST_DOUBLINGS = const(8)
 _FLAG_CHARGING = const(1)
 _FLAG_LOW_BATTERY = const(2)
 _FLAG_STORAGE_FULL = const(4)
@@ -45,6 +49,7 @@ class Heartbeat:
         self._next_up_ms = 0
         self._announce_up_ms = 0
         self._said_sync = False  # in the last beat that arrived
+        self._doublings = 0  # of the interval, while the project's requests are used up
         self.firmware = ""
         self.tend = None  # coroutine function, called after an accepted beat
         self.extras = 0  # keys of answers that nobody has told the form of: commands, updates
@@ -71,7 +76,7 @@ class Heartbeat:
     def _is_due(self):
         if not self._link.is_up() or self._lane.in_hand or not self._cloud.has_token():
             return False
-        is_stale = self._said_sync and not self._lane.is_sending
+        is_stale = self._said_sync and not self._lane.is_sending and not self._doublings
         early_ms = self.interval_ms // 2 if is_stale else 0
         return self._clock.uptime_ms() >= self._next_up_ms - early_ms
 
@@ -83,7 +88,7 @@ class Heartbeat:
         if not self.interval_ms or not self._cloud.has_token():
             return None
         now = self._clock.uptime_ms()
-        may_say = not self._said_sync and now >= self._announce_up_ms
+        may_say = not (self._said_sync or self._doublings) and now >= self._announce_up_ms
         if may_say or now >= self._next_up_ms:
             error = await self._beat()
             if error is not None and error.code == "throttled":
@@ -107,11 +112,17 @@ class Heartbeat:
             self.failed += 1
             self._announce_up_ms = self._clock.uptime_ms() + _ANNOUNCE_MS
             self._log.warning("heartbeat failed %s", e)
+            if e.code == "throttled":
+                self._doublings = min(self._doublings + 1, _MOST_DOUBLINGS)
+                self._next_up_ms = self._clock.uptime_ms() + (self.interval_ms << self._doublings)
             if e.code in _LINK_CODES:
                 self._link.exchange_failed(e.code)
             return e
         self.sent += 1
         self._said_sync = is_sync
+        if self._doublings:
+            self._doublings -= 1
+            self._next_up_ms = self._clock.uptime_ms() + (self.interval_ms << self._doublings)
         self._link.exchange_succeeded()
         if was_refused:
             self._log.info("token is accepted again")
