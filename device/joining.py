@@ -2,8 +2,6 @@
 composition root, and let go of with it.
 """
 
-from device.compat import forget_module
-
 
 def ways_of(board, settings, log):
     """The ways out, most wanted first. What only 4G needs is loaded where 4G is set up."""
@@ -56,12 +54,6 @@ def backlog_of(settings, quota, *parts):
         from device.queue.backlog import Backlog
 
         backlog = Backlog(*parts)
-    from device.queue import first
-
-    backlog.first = first.kept(backlog.store)
-    if backlog.first is None:
-        forget_module("device.queue.first")
-        forget_module("device.store.wanted")
     return backlog
 
 

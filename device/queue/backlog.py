@@ -1,10 +1,10 @@
 """Which clip next, and why not now. Holds no list: the folder is the queue, numbers are its order.
 
-What somebody asked for (first.py), then the oldest first (newest.py: the other way). `rule` says
-which of these chose the clip in hand. A clip that failed three times in a row for reasons that are
-not its own lets the others pass once (a cloud that answers 500 for one clip only must not stop the
-rest); its state stays as it is. Clips set aside are passed over; those of another token epoch too,
-and those that are more than the way may carry now.
+What somebody asked for (store/wanted.py), then the oldest first (newest.py: the other way).
+`rule` says which of these chose the clip in hand. A clip that failed three times in a row for
+reasons that are not its own lets the others pass once (a cloud that answers 500 for one clip only
+must not stop the rest); its state stays as it is. Clips set aside are passed over; those of
+another token epoch too, and those that are more than the way may carry now.
 """
 
 from device.compat import const
@@ -27,7 +27,7 @@ class Backlog:
         self._epoch = epoch
         self._found_open = found_open
         self._planner = planner
-        self.first = None  # queue.first.First, once somebody asked for a clip
+        self.first = None  # store.wanted.First, once somebody asked for a clip
         self.rule = self.order
         self.held = 0  # sendable clips that the last pass held back
         self._held = 0
@@ -99,10 +99,10 @@ class Backlog:
         return clip.record.get("epoch", 0) == self._epoch()
 
     def ask(self, number):
-        """Somebody wants clip number sent first; returns the answer (see first.py)."""
-        from device.queue import first
+        """Somebody wants clip number sent first; returns the answer (see wanted.py)."""
+        from device.store import wanted
 
-        return first.ask(self, number)
+        return wanted.ask(self, number)
 
     def held_reason(self):
         """(code, ms until it may end) if the last pass held clips back, else (None, 0)."""

@@ -4,7 +4,7 @@
 
 Eight clips a leaf (about 16 entries), 32 leaves a branch: neither RAM nor time grows with the
 backlog. All names are 8.3, digits and lower-case letters. Names of others are never touched.
-descend.py walks the other way.
+queue/newest.py walks the other way.
 """
 
 import os

@@ -7,10 +7,9 @@ last, and come closer again one by one: a beat in ten minutes of 1,000 devices w
 for clips.
 
 `sync active` is not denied while clips go up, because an app may begin to fetch them over
-Bluetooth then: before the first clip a beat says it, unless the last one did, or beats yield. It
-is taken back once nothing goes up any more, half an interval after it was said or later, while the
-link is up. Between two clips of a backlog the beats that are due go too. So there are four beats
-an interval at most, and one when idle.
+Bluetooth then: before the first clip a beat says it, unless the last one did, or beats yield. The
+next one that is due takes it back if nothing goes up any more. Between two clips of a backlog the
+beats that are due go too. So there are two beats an interval at most, and one when idle.
 """
 
 import json
@@ -76,9 +75,7 @@ class Heartbeat:
     def _is_due(self):
         if not self._link.is_up() or self._lane.in_hand or not self._cloud.has_token():
             return False
-        is_stale = self._said_sync and not self._lane.is_sending and not self._doublings
-        early_ms = self.interval_ms // 2 if is_stale else 0
-        return self._clock.uptime_ms() >= self._next_up_ms - early_ms
+        return self._clock.uptime_ms() >= self._next_up_ms
 
     async def announce(self):
         """The lane takes a clip now: a beat goes first if one is due, or the last one said that

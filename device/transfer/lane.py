@@ -123,7 +123,7 @@ class Lane:
         self._work.set()
 
     def send_first(self, number):
-        """Somebody asks for clip number; returns the answer (queue/first.py)."""
+        """Somebody asks for clip number; returns the answer (store/wanted.py)."""
         if number == self.in_hand:
             return {"ok": True, "before": 0}
         answer = self._backlog.ask(number)

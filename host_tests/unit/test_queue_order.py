@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from test_queue_backlog import Queue
 from test_store_paths import LITTER, NUMBERS, litter, make
 
-from device.queue.first import First, kept
+from device.queue import newest
 from device.queue.newest import NewestFirst
-from device.store import descend, paths, wanted
+from device.store import paths, wanted
 from device.store.clip import CLOSED, DONE, PARKED
+from device.store.wanted import First, kept
 
 
 class Newest(Queue):
@@ -155,13 +156,13 @@ def test_walking_down_is_a_sorted_set(tmp_path, numbers, places, starts):
     make(root, numbers)
     litter(root, places)
     found, number = [], paths.MAX_NUMBER + 1
-    while (number := descend.previous_number(root, number)) is not None:
+    while (number := newest.previous_number(root, number)) is not None:
         found.append(number)
         assert len(found) <= len(numbers)
     assert found == sorted(numbers, reverse=True)
     for start in starts:
         before = [n for n in numbers if n < start]
-        assert descend.previous_number(root, start) == (max(before) if before else None)
+        assert newest.previous_number(root, start) == (max(before) if before else None)
 
 
 def test_empty_folders_hide_nothing_on_the_way_down(tmp_path):
@@ -170,7 +171,7 @@ def test_empty_folders_hide_nothing_on_the_way_down(tmp_path):
     for number in (20, 300, 8192, 70_000):
         paths.make_folders(root, number)
     found, number = [], 80_000
-    while (number := descend.previous_number(root, number)) is not None:
+    while (number := newest.previous_number(root, number)) is not None:
         found.append(number)
     assert found == [9000, 500, 3]
 
@@ -274,16 +275,16 @@ def test_a_thousand_clips_cost_a_few_reads_each_in_every_order(tmp_path, monkeyp
         clip.save()
     store._highest = 1200
     reads = []
-    for module in (paths, descend):
+    for module in (paths, newest):
         real = module.list_dir
         monkeypatch.setattr(
             module, "list_dir", lambda path, real=real: reads.append(path) or real(path)
         )
     parts = (store, lambda: 0, lambda number: None)
-    newest, most = NewestFirst(None, *parts), 0
-    newest.ask(600)
+    backlog, most = NewestFirst(None, *parts), 0
+    backlog.ask(600)
     found = []
-    while (clip := newest.next()) is not None:
+    while (clip := backlog.next()) is not None:
         most, reads[:] = max(most, len(reads)), []
         found.append(clip.number)
         store.save(clip, state=DONE)
