@@ -132,7 +132,6 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     from device.power import resets
     from device.queue.manners import Manners
     from device.queue.waits import Waits
-    from device.store import wanted
     from device.store.in_hand import InHand
     from device.store.media import store_of
     from device.store.medium import Quota
@@ -209,9 +208,6 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     kept.append(Slots("budget1", state_path + "budget"))
     joints.planner = planner = planner_of(settings, link, http, clock, kept[3], log)
     backlog = backlog_of(settings, quota, store, joints.epoch, recovery.pend, planner)
-    backlog.first = wanted.kept(store)
-    if backlog.first is None:
-        forget_module("device.store.wanted")
     makers = (store, cloud, clock, system.device_id, store_id(secrets, random_bits), log)
     strategy = strategy_of(makers, settings, joints)
     clock_wait_s, mark = settings["clock.wait_s"], in_hand.sending

@@ -7,7 +7,7 @@ must not stop the rest); its state stays as it is. Clips set aside are passed ov
 another token epoch too, and those that are more than the way may carry now.
 """
 
-from device.compat import const
+from device.compat import const, forget_module
 from device.store.clip import ASIDE, DONE, EVICTED, OPEN
 
 _TRIES_IN_A_ROW = const(3)
@@ -23,11 +23,15 @@ class Backlog:
     order = "oldest"
 
     def __init__(self, store, epoch, found_open, planner=None):
+        from device.store import wanted
+
+        self.first = wanted.kept(store)  # a wanted.First, once somebody asked for a clip
+        if self.first is None:
+            forget_module("device.store.wanted")
         self.store = store
         self._epoch = epoch
         self._found_open = found_open
         self._planner = planner
-        self.first = None  # store.wanted.First, once somebody asked for a clip
         self.rule = self.order
         self.held = 0  # sendable clips that the last pass held back
         self._held = 0
