@@ -9,6 +9,7 @@ Kinds of events, in the order of time, and their details:
     boot      cause                                a start of the program
     cut       heard                                the power went; samples heard up to then
     reset     why                                  the program ended by itself
+    planned   why                                  the program reset the board, as it had planned
     heard     first, count                         samples that the driver committed
     overrun   first, count                         samples that it had no block for
     failure   heard                                the medium refused a call of the device

@@ -22,16 +22,20 @@ _is_bent = False
 
 
 class Outcome:
-    """violations, journal (text), and counts of one run."""
+    """violations, journal (text, made when it is asked for), and counts of one run."""
 
     def __init__(self, place, violations):
         self.violations = violations
         self.history = place.history
-        self.journal = place.journal()
+        self._journal = place.journal
         self.virtual_ms = place.now_ms
         self.cuts = place.counts["cuts"]
         self.reboots = place.counts["reboots"]
         self.steps = place.counts["steps"]
+
+    @property
+    def journal(self):
+        return self._journal()
 
 
 def run(
@@ -91,6 +95,8 @@ def _one_life(place, plan, cause):
         ending = "reset"
     except world.Finished:
         return None
+    except sky.PlannedReset:
+        ending = "reset"
     except sky.Reboot:
         place.counts["reboots"] += 1
         place.add("cut", heard=place.microphone.position)
