@@ -134,6 +134,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     from device.queue.manners import Manners
     from device.queue.waits import Waits
     from device.store.in_hand import InHand
+    from device.store.ledger import Ledger
     from device.store.medium import Quota
     from device.store.recovery import Recovery
     from device.store.slots import Slots
@@ -167,6 +168,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     state_path = board.storage.root + "/state/"
     clock.attach(Slots(BOOTS, state_path + "boots"))
     clock.witness_rtc(system.reset_cause())
+    store.ledger = Ledger(store.root, boot, clock, log)
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
     api_url, ntp_server = settings["cloud.api_url"], settings["clock.ntp_server"]
     try:
@@ -214,6 +216,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     recorder = _join_recorder(
         board.microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
     )
+    recorder.tick = store.ledger.tick
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     heartbeat.firmware = system.firmware_version
@@ -238,6 +241,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         "link": link.as_dict,
         "clock": clock.as_dict,
         "storage": quota.as_dict,
+        "seconds": store.ledger.as_dict,
         "heartbeat": heartbeat.as_dict,
         "settings": {"faults": faults} if faults else {"ok": True},
         "indicator": indicator.shown,

@@ -30,6 +30,7 @@ class ClipStore:
         self.open_number = 0  # the clip that is being recorded, 0 if none is
         self.opened = None  # that clip and its writer, for whoever sends what is settled of it
         self.follow = None  # told when the open clip has so many settled bytes: (call, bytes)
+        self.ledger = None  # told what becomes of each clip, where somebody keeps one (ledger.py)
         self.waiting = 0  # clips on the medium that are closed and not yet freed
         # While the census of old clips runs: it has counted up to here, and ends there.
         self._counted_to = 0
@@ -84,6 +85,8 @@ class ClipStore:
                 writer.tell, writer.tell_at_bytes = self.follow
             self.open_number = number
             self.opened = clip, writer
+            if self.ledger:
+                self.ledger.opened(record)
             return clip, writer
         except OSError as e:
             self._forget(clip)
@@ -102,12 +105,16 @@ class ClipStore:
         except OSError as e:
             raise medium_error(e, "close")
         self.waiting += 1
+        if self.ledger:
+            self.ledger.closed(clip.record)
 
     def leave_open(self, writer):
         """The medium failed the clip that is being recorded: what was synced is for recovery."""
         self.open_number = 0
         self.opened = None
         writer.abandon()
+        if self.ledger:
+            self.ledger.left_open()
 
     def _forget(self, clip):
         """An open() failed: leave nothing of it behind. Never raises."""
@@ -159,6 +166,8 @@ class ClipStore:
             clip.save(**changes)
         except OSError as e:
             raise medium_error(e, "record")
+        if self.ledger and "why" in changes:
+            self.ledger.set_aside(clip.record)
 
     def write_body(self, clip, data, extension=".b"):
         """Freeze a create body beside the clip. Raises as open() does."""
@@ -184,6 +193,8 @@ class ClipStore:
         """Remove a clip whose record says `done`. Anything else is our own mistake: Fatal."""
         if clip.record is None or clip.state != DONE:
             raise Fatal("storage_failed", "free without proof, clip %d" % clip.number)
+        if self.ledger:
+            self.ledger.freed(clip.record)
         try:
             self.forget_progress(clip)
             for path in (clip.audio_path, clip.body_path):

@@ -16,6 +16,7 @@ from tools.torture import blocks, clockwork, costs
 from tools.torture.parts import RATE_HZ
 
 _FILE_MODULES = (
+    "store.ledger_book",
     "store.slots",
     "store.store",
     "store.writer",
