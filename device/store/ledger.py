@@ -10,10 +10,10 @@ What no run names is unknown: the board was off, or it ended before a run was ke
 filled in. A run is [kind, boot, second of uptime, seconds], rounded to seconds at both ends, so
 that clips of one take touch. On the device is r without c, e and u.
 
-This part stays loaded and only collects; ledger_book.py writes, and is let go of again. Writes: one
-before a take for the time without one, one at its end (or every six clips), one a clip that leaves,
-and one an hour while nothing happens. A crash costs what was not kept yet: at most an hour of i or
-b; recovery tells of clips again, and a run that is told twice counts once.
+This part stays loaded and only collects; ledger_book.py writes, and is let go of again. Writes:
+one before a take for the time without one, one at its end (or every six clips), one a clip that
+leaves, and one an hour while nothing happens. A crash costs what was not kept yet: at most an hour
+of i or b; recovery tells of clips again, and a run that is told twice counts once.
 """
 
 from device.compat import const, forget_module

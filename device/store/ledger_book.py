@@ -5,12 +5,12 @@
     state/book/n.          days that nobody knows, as a page with one day
     state/book/t.          the sum of all that was folded
 
-Each is two alternating files (slots.py), so a cut leaves the old or the new one. A run that touches
-or overlaps one of its kind in the newest segment becomes one with it: told twice, it counts once.
-A full segment (512 bytes: no erase on littlefs, some 25 runs) is followed by the next; the one that
-lay there before is folded into pages and sum first. Each of these keeps the number of the last
-segment that it took, so a cut between two of them is made good by the next fold. At most
-8 segments and 40 pages: 24 KB, and they are never more.
+Each is two alternating files (slots.py), so a cut leaves the old or the new one. A run that
+touches or overlaps one of its kind in the newest segment becomes one with it: told twice, it
+counts once. A full segment (512 bytes: no erase on littlefs, some 25 runs) gives way to the next;
+the one that lay there before is folded into pages and sum first. Each of these keeps the number of
+the last segment that it took, so a cut between two of them is made good by the next fold. At most
+8 segments and 40 pages: 24 KB.
 """
 
 import os

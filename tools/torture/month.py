@@ -144,6 +144,8 @@ async def _program(place, plan, cause):
     place.recorder, place.lane = tasks["recorder"], tasks["lane"]
     place.heartbeat = tasks["heartbeat"]
     place.keeper = tasks.get("power")
+    zero_ms = place.now_ms - place.lane._clock.uptime_ms()
+    place.add("up", boot=secrets.counter("boot"), zero_ms=zero_ms)
     failed = await supervisor.run()
     place.add("reset", why=f"task {failed} ended")
     place.witness.said(f"E reset because task={failed} ended")

@@ -29,6 +29,7 @@ class Microphone:
         self.ring = ring
         self._started_ms = self._world.now_ms
         self._start_position = self.position
+        self._world.add("listen", first=self.position)
         self._arm()
 
     def stop(self):

@@ -11,6 +11,9 @@ from tools.torture import blocks
 from tools.torture.history import Kept, Recording
 
 FOREIGN = {"/flash/photo.jpg": b"somebody's photo", "/flash/clips/notes.txt": b"notes"}
+_BOOK = "/flash/state/book/"
+_SEGMENTS = "01234567"
+_KINDS = "ibroxceu"
 _CHECKED_IN_MS = 600_000  # the longest time that a task may ask for while it works
 _FULL_BYTES = 68 * 1024  # the reserve and what a clip in hand may take of it
 
@@ -26,6 +29,7 @@ class Witness:
         self._last_state = {}
         self._waiting = None  # (since ms, wait s): the lane said that it waits
         self._said = []
+        self._segments = {}  # number of a segment of the ledger -> its runs, as last written
 
     # What is said.
 
@@ -70,6 +74,9 @@ class Witness:
 
     def durable(self, what, path, data):
         """The medium's: data became durable under path ("write"), or went with it ("remove")."""
+        if what == "full":
+            self._world.add("full")
+            return
         stem, _, extension = path.rpartition(".")
         name = stem.rpartition("/")[2]
         if extension in ("r0", "r1") and len(name) == 8:
@@ -79,6 +86,10 @@ class Witness:
                 self._world.add("remove", clip=int(name, 16), what="record")
         elif extension == blocks.NAME and len(name) == 8:
             self._audio_changed(int(name, 16), what, data)
+        elif what == "write" and stem.startswith(_BOOK) and name in _SEGMENTS:
+            line = parse_line(data)
+            if line:
+                self._segments[line[1]["s"]] = line[1]["e"]
         elif what == "remove" and path in FOREIGN:
             self._world.add("remove", clip=0, what=path)
 
@@ -129,12 +140,37 @@ class Witness:
                 best = line
         return best[1]["state"], best[1].get("why", "")
 
+    def _ledger(self):
+        """What the device's ledger says: all runs that it ever kept, seconds of those that it has
+        exactly now, of the days that it folded the others into, and their sum.
+        """
+        newest = {}
+        for path, data in self._world.medium.files.items():
+            line = parse_line(data) if path.startswith(_BOOK) else None
+            stem = path.rpartition(".")[0]
+            if line and line[0] > newest.get(stem, (0,))[0]:
+                newest[stem] = line
+        book = {"runs": [run for runs in self._segments.values() for run in runs]}
+        book |= {part: dict.fromkeys(_KINDS, 0) for part in ("days", "sum", "exact")}
+        for stem, (_, value) in newest.items():
+            name = stem.rpartition("/")[2]
+            for kind, _, _, seconds in value.get("e", ()):
+                book["exact"][kind] += seconds
+            for key, counts in value.items():
+                if key not in ("s", "e"):
+                    part = book["sum" if name == "t" else "days"]
+                    for kind, seconds in zip(_KINDS, counts, strict=True):
+                        part[kind] += seconds
+        return book
+
     # The end.
 
     def finish(self):
         """Put what is left into the history."""
         world, history = self._world, self._world.history
         files = world.medium.files
+        world.add("end")
+        history.ledger = self._ledger()
         for first, count in self._heard:
             world.add("heard", first=first, count=count)
         for stem, state, why in self.states():
