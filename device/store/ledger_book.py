@@ -19,6 +19,7 @@ from device.compat import const, file_size, is_digits, list_dir
 from device.store.slots import MAX_BYTES, Slots, encode
 
 KINDS = "ibroxceu"  # in the order of a day's list
+NAMES = "not_scheduled blocked recorded overrun cut confirmed evicted unreadable"
 _SEGMENTS = const(8)
 _PAGES = const(40)
 _PAGE_DAYS = const(10)
@@ -38,8 +39,9 @@ def add(root, runs, start_of, newest=None):
         for value in segments(root):
             newest = value["s"]
             runs = _beyond(value["e"], runs)
-    slots = _segment(folder, newest or 0)
-    value = _checked(slots.read()) or {"s": newest or 0, "e": []}
+    newest = newest or 1  # so that 0 is: nothing was folded
+    slots = _segment(folder, newest)
+    value = _checked(slots.read()) or {"s": newest, "e": []}
     entries = [list(run) for run in value["e"]]
     for run in runs:
         _unite(entries, list(run))
@@ -58,13 +60,17 @@ def add(root, runs, start_of, newest=None):
 
 
 def totals(root):
-    """Seconds by kind. Raises OSError."""
-    folder = root + "/state/book"
-    sums = _counts(Slots(_MAGIC, folder + "/t.").read(), "t")
+    """Seconds by name since deployment. Raises OSError."""
+    sums = _counts(Slots(_MAGIC, root + "/state/book/t.").read(), "t")
     for value in segments(root):
         for kind, _, _, seconds in value["e"]:
             sums[KINDS.index(kind)] += seconds
-    return {kind: sums[i] for i, kind in enumerate(KINDS)}
+    found = {}
+    for name in NAMES.split():
+        found[name] = sums[len(found)]
+    gone = found["confirmed"] + found["evicted"] + found["unreadable"]
+    found["on_device"] = max(0, found["recorded"] - gone)
+    return found
 
 
 def segments(root):
@@ -78,15 +84,32 @@ def segments(root):
     return found
 
 
-def pages(root):
-    """Yield (day since 1970, or None, [seconds of each kind]) of what was folded."""
+def days(root, start_of, most=31):
+    """[[day since 1970 (UTC), or -1 for none, [seconds of each kind]]] of the newest days, in order.
+
+    Raises OSError.
+    """
     folder = root + "/state/book"
+    found = {}
     for name in _pages(folder):
         value = Slots(_MAGIC, folder + "/" + name + ".").read() or {}
         for key in value:
             if key != "s":
-                day = None if name == "n" else int(name) * _PAGE_DAYS + int(key)
-                yield day, _counts(value, key)
+                found[_day(name, key)] = _counts(value, key)
+    added = {}
+    for value in segments(root):
+        for run in value["e"]:
+            _split(added, run, start_of)
+    for name in added:
+        for key in added[name]:
+            day, counts = _day(name, key), added[name][key]
+            known = found.get(day) or [0] * len(KINDS)
+            found[day] = [known[i] + counts[i] for i in range(len(KINDS))]
+    return [[day, found[day]] for day in sorted(found)[-most:]]
+
+
+def _day(name, key):
+    return -1 if name == "n" else int(name) * _PAGE_DAYS + int(key)
 
 
 def _segment(folder, number):
@@ -194,9 +217,9 @@ def _add_to(folder, name, number, days):
 
 def _counts(value, key):
     found = value.get(key) if value else None
-    is_whole = isinstance(found, list) and len(found) == len(KINDS)
-    if is_whole and all([isinstance(n, int) for n in found]):
-        return list(found)
+    if isinstance(found, list) and len(found) == len(KINDS):
+        if all([isinstance(n, int) for n in found]):
+            return list(found)
     return [0] * len(KINDS)
 
 
