@@ -12,7 +12,7 @@ help:
 	@echo "make image BOARD=esp32-s3  what a board carries, in build/image/ (esp32, esp32-c3, virtual)"
 	@echo "make bundle BOARD=esp32-s3 KEY=key.pem   a signed update, in build/bundle/"
 	@echo "make test                  the whole test suite (JOBS=1: one file after the other)"
-	@echo "make torture SEEDS=10000  months of virtual time under bad weather, then power cuts"
+	@echo "make torture SEEDS=10000  months of virtual time, power cuts and more; one table at the end"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
 	@echo "make clean                 remove build/ and .venv"
 
@@ -35,11 +35,7 @@ test: setup
 	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 torture: setup
-	@$(VENV_PYTHON) -W ignore -m tools.torture.month --seed 1 --count $(or $(SEEDS),10000)
-	@$(VENV_PYTHON) -W ignore -m tools.torture.month --seed 1 --count $(or $(SEEDS),10000) --chunks
-	@$(VENV_PYTHON) -m host_tests.power
-	@$(VENV_PYTHON) -m host_tests.update
-	@$(VENV_PYTHON) -m host_tests.rescue
+	@$(VENV_PYTHON) -m tools.torture $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 clean:
 	rm -rf build .venv

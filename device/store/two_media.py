@@ -80,6 +80,19 @@ class TwoMedia:
         return self.target.root
 
     @property
+    def steady_root(self):
+        """Of the medium that is never away."""
+        return self.spare.root
+
+    @property
+    def ledger(self):
+        return self.spare.ledger
+
+    @ledger.setter
+    def ledger(self, ledger):
+        self.first.ledger = self.spare.ledger = ledger
+
+    @property
     def parts(self):
         """The stores that can be read now, in the order of a walk."""
         return (self.spare,) if self.is_lost else (self.spare, self.first)

@@ -9,6 +9,11 @@ Kinds of events, in the order of time, and their details:
     boot      cause                                a start of the program
     cut       heard                                the power went; samples heard up to then
     reset     why                                  the program ended by itself
+    up        boot, zero_ms                        the program runs; when its uptime was 0
+    listen    first                                the microphone starts with this sample
+    full                                           the medium had no room for a call
+    end                                            the harness has seen enough
+    planned   why                                  the program reset the board, as it had planned
     heard     first, count                         samples that the driver committed
     overrun   first, count                         samples that it had no block for
     failure   heard                                the medium refused a call of the device
@@ -99,7 +104,21 @@ class History:
     rest_code: str | None = None
     rest_bound_ms: int = 0
     rest_after_ms: int | None = None
+    ledger: dict[str, Any] | None = None  # what the device's ledger says (witness.ledger_of)
     limits: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "History":
+        """A history that another interpreter wrote: the fields of this class by their names.
+
+        events: [at_ms, kind, {detail}] each; kept: {"5": fields of Kept}; recordings: fields of
+        Recording each. Raises TypeError for a field that there is none of.
+        """
+        fields = dict(value)
+        events = [Event(*row) for row in fields.pop("events", [])]
+        kept = {int(n): Kept(**row) for n, row in fields.pop("kept", {}).items()}
+        recordings = [Recording(**row) for row in fields.pop("recordings", [])]
+        return cls(**fields, events=events, kept=kept, recordings=recordings)
 
     def add(self, at_ms: int, kind: str, **detail) -> None:
         self.events.append(Event(at_ms, kind, detail))

@@ -11,7 +11,7 @@ import pathlib
 import sys
 import time
 
-from tools.torture import bend, blocks, invariants, parts, weather, world
+from tools.torture import bend, blocks, invariants, parts, sky, weather, world
 from tools.torture.history import Violation
 
 BOOT_MS = 400
@@ -22,16 +22,20 @@ _is_bent = False
 
 
 class Outcome:
-    """violations, journal (text), and counts of one run."""
+    """violations, journal (text, made when it is asked for), and counts of one run."""
 
     def __init__(self, place, violations):
         self.violations = violations
         self.history = place.history
-        self.journal = place.journal()
+        self._journal = place.journal
         self.virtual_ms = place.now_ms
         self.cuts = place.counts["cuts"]
         self.reboots = place.counts["reboots"]
         self.steps = place.counts["steps"]
+
+    @property
+    def journal(self):
+        return self._journal()
 
 
 def run(
@@ -62,7 +66,7 @@ def run(
 
 
 def _live(place):
-    plan = place.schedule()
+    plan = place.sky.schedule()
     cause = "power_on"
     for _ in range(_MAX_LIVES):
         # What happened while the power was off has happened.
@@ -91,11 +95,13 @@ def _one_life(place, plan, cause):
         ending = "reset"
     except world.Finished:
         return None
-    except world.Reboot:
+    except sky.PlannedReset:
+        ending = "reset"
+    except sky.Reboot:
         place.counts["reboots"] += 1
         place.add("cut", heard=place.microphone.position)
         ending = "watchdog"
-    except world.PowerCut:
+    except sky.PowerCut:
         place.counts["cuts"] += 1
         place.add("cut", heard=place.microphone.position)
         place.clock.power_off()
@@ -108,10 +114,10 @@ def _one_life(place, plan, cause):
             program.close()  # its `finally` would wait for tasks; there is nobody left to wait
         off_ms = 0
         if ending == "power_on":
-            off_ms = place.last_cut["off_s"] * 1000
+            off_ms = place.sky.last_cut["off_s"] * 1000
         place.powered_ms = int(loop.now_ms) + off_ms
         place.loop = None
-        place._waiting = None
+        place.witness.life_ended()
     return ending
 
 
@@ -120,8 +126,8 @@ async def _program(place, plan, cause):
     loop = place.loop
     for at_ms, act in list(plan):
         loop.call_at_ms(at_ms, _acting, plan, act)
-    if place.is_calm:
-        place._watch_rest()
+    if place.sky.is_calm:
+        place.watch_rest()
     secrets = place.secrets
     secrets.raise_counter("boot", secrets.counter("boot") + 1)
     loop.stall(BOOT_MS)
@@ -138,9 +144,11 @@ async def _program(place, plan, cause):
     place.recorder, place.lane = tasks["recorder"], tasks["lane"]
     place.heartbeat = tasks["heartbeat"]
     place.keeper = tasks.get("power")
+    zero_ms = place.now_ms - place.lane._clock.uptime_ms()
+    place.add("up", boot=secrets.counter("boot"), zero_ms=zero_ms)
     failed = await supervisor.run()
     place.add("reset", why=f"task {failed} ended")
-    place.said(f"E reset because task={failed} ended")
+    place.witness.said(f"E reset because task={failed} ended")
 
 
 def _acting(plan, act):

@@ -3,6 +3,7 @@
 import asyncio
 
 from tools.torture import blocks
+from tools.torture.sky import PlannedReset
 
 RATE_HZ = 8000
 BUILD_UNIX_S = 1_793_491_200
@@ -28,6 +29,7 @@ class Microphone:
         self.ring = ring
         self._started_ms = self._world.now_ms
         self._start_position = self.position
+        self._world.add("listen", first=self.position)
         self._arm()
 
     def stop(self):
@@ -69,7 +71,7 @@ class Microphone:
             self._world.add("overrun", first=self.position, count=count)
         else:
             block[: 2 * count] = blocks.truth(self.position, count)
-            self._world.heard(self.position, count)
+            self._world.witness.heard(self.position, count)
             self.ring.commit(count)
         self.position += count
 
@@ -84,7 +86,7 @@ class Wifi:
         self._joined_ms = 0
 
     def connect(self, ssid, password):
-        in_reach = not self._world.state["no_coverage"]
+        in_reach = not self._world.sky.state["no_coverage"]
         self._status = "joining" if in_reach else "not_found"
         self._joined_ms = self._world.now_ms + 900
 
@@ -257,13 +259,14 @@ class System:
         return ""
 
     def reset(self, reason=""):
-        raise AssertionError("the harness resets")
+        self._world.add("planned", why=reason)
+        raise PlannedReset
 
     def mark(self, text):
         pass
 
     def log_sink(self, text):
-        self._world.said(text)
+        self._world.witness.said(text)
 
 
 class Storage:
