@@ -11,7 +11,7 @@ import pathlib
 import sys
 import time
 
-from tools.torture import bend, blocks, invariants, parts, sky, weather, world
+from tools.torture import bend, blocks, invariants, parts, shrink, sky, weather, world
 from tools.torture.history import Violation
 
 BOOT_MS = 400
@@ -168,6 +168,28 @@ def _next_deadline_ms(place):
     return place.now_ms + min(coming) if coming else float("inf")
 
 
+def shrink_to(path, forecast, names, in_chunks, sleeps_ppm=None, limit_s=60) -> None:
+    """Write the shortest weather that breaks one of the same promises, and tell how to run it."""
+
+    def fails(tried):
+        found = run(tried, sleeps_ppm, in_chunks).violations
+        return bool(names & {violation.name for violation in found})
+
+    short = shrink.shrink(forecast, fails, limit_s)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(short.to_json() + "\n")
+    print(f"  shortest that still fails: {len(short.events)} of {len(forecast.events)} events")
+    for line in shrink.told(short):
+        print(f"  {line}")
+    print(f"  run it: {command(in_chunks, sleeps_ppm)} --weather {path}", flush=True)
+
+
+def command(in_chunks, sleeps_ppm=None) -> str:
+    """How this kind of month is run from a shell."""
+    words = "python -m tools.torture.month" + " --chunks" * in_chunks
+    return words if sleeps_ppm is None else f"{words} --sleeps-ppm {sleeps_ppm}"
+
+
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(prog="tools.torture.month", description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
@@ -176,6 +198,9 @@ def main(argv=None) -> int:
     parser.add_argument("--weather", type=pathlib.Path)
     parser.add_argument("--journal", type=pathlib.Path, help="write all that happened to a file")
     parser.add_argument("--chunks", action="store_true", help="clips go in chunks, live too")
+    parser.add_argument(
+        "--shrink", type=pathlib.Path, metavar="FILE", help="write the shortest weather that fails"
+    )
     parser.add_argument("--until", nargs="+", metavar="NAME", help="stop at such a violation")
     parser.add_argument("--sleeps-ppm", type=int, help="the board sleeps, its ticks go so wrong")
     options = parser.parse_args(argv)
@@ -193,6 +218,9 @@ def main(argv=None) -> int:
             print(f"seed {forecast.seed}: {violation.name} {violation.text}")
         if options.journal:
             options.journal.write_text(forecast.to_json() + "\n" + outcome.journal)
+        if options.shrink and outcome.violations:
+            names = {violation.name for violation in outcome.violations}
+            shrink_to(options.shrink, forecast, names, options.chunks, options.sleeps_ppm)
         if options.until and {v.name for v in outcome.violations} & set(options.until):
             break
     took_s = time.perf_counter() - began

@@ -2,8 +2,8 @@
 
     python -m tools.torture.months --count 10000 [--chunks] [--jobs 2]
 
-A seed that breaks a promise is named with the command that replays it. One seed, a weather file, a
-journal: tools.torture.month.
+A seed that breaks a promise is named with the command that replays it, and the first ones are made
+short (shrink.py). One seed, a weather file, a journal: tools.torture.month.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from tools.torture import month, summary, weather
 from tools.torture.invariants.ranges import minus
 
 _SHOWN = 20  # seeds that are named one by one
+_SHRUNK = 3  # the first of them; a minute each
 
 
 @dataclasses.dataclass
@@ -89,7 +90,7 @@ def main(argv=None) -> int:
         for name in ("virtual_days", "cuts", "clips", "clips_lost", "duplicates", "seconds_lost"):
             total[name] += getattr(found, name)
         if found.violations and total["broken"] <= _SHOWN:
-            report(found, options)
+            report(found, options, total["broken"] <= _SHRUNK)
     took_s = time.perf_counter() - began
     total["virtual_days"] = round(total["virtual_days"])
     summary.add("months in chunks" if options.chunks else "months", took_s=took_s, **total)
@@ -101,12 +102,17 @@ def main(argv=None) -> int:
     return 1 if total["broken"] else 0
 
 
-def report(found: Tally, options) -> None:
-    """Name a seed that broke a promise, and how to see it again."""
+def report(found: Tally, options, shrinks: bool) -> None:
+    """Name a seed that broke a promise, and how to see it again; shrinks: as short as can be."""
     for violation in found.violations:
         print(f"seed {found.seed}: {violation}")
-    words = f"--seed {found.seed} --days {options.days}{' --chunks' * options.chunks}"
-    print(f"  replay: python -m tools.torture.month {words} --journal history.txt", flush=True)
+    words = f"--seed {found.seed} --days {options.days} --journal history.txt"
+    print(f"  replay: {month.command(options.chunks)} {words}", flush=True)
+    if shrinks:
+        names = {violation.split()[0] for violation in found.violations}
+        forecast = weather.generate(found.seed, options.days)
+        path = summary.FILE.with_name(f"seed-{found.seed}{'-chunks' * options.chunks}.json")
+        month.shrink_to(path, forecast, names, options.chunks)
 
 
 if __name__ == "__main__":
