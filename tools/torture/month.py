@@ -15,6 +15,7 @@ from tools.torture import bend, blocks, invariants, parts, shrink, sky, weather,
 from tools.torture.history import Violation
 
 BOOT_MS = 400
+FLAC_S = 20  # of audio in a month that runs real FLAC
 # A board comes again after seconds; in days without a card that would be all that happens.
 _BUILD_AGAIN_MS = 1_800_000
 _MAX_LIVES = 400
@@ -39,16 +40,20 @@ class Outcome:
 
 
 def run(
-    forecast: weather.Weather, sleeps_ppm: int | None = None, in_chunks: bool = False
+    forecast: weather.Weather,
+    sleeps_ppm: int | None = None,
+    in_chunks: bool = False,
+    codec: str = blocks.NAME,
 ) -> Outcome:
     """One history. sleeps_ppm: the board can be put to sleep, with ticks so far off meanwhile.
-    in_chunks holds for all runs of a process: the settings are bent in once.
+    in_chunks holds for all runs of a process: the settings are bent in once. codec: "flac" for the
+    real one, which takes a second of work for three of audio.
     """
     global _is_bent
     if not _is_bent:
         bend.install(world.SETTINGS | (world.IN_CHUNKS if in_chunks else {}))
         _is_bent = True
-    place = world.World(forecast, in_chunks)
+    place = world.World(forecast, in_chunks, codec)
     if sleeps_ppm is not None:
         place.sleep = parts.Sleep(place, sleeps_ppm)
         for event in forecast.events:
@@ -201,6 +206,7 @@ def main(argv=None) -> int:
     parser.add_argument(
         "--shrink", type=pathlib.Path, metavar="FILE", help="write the shortest weather that fails"
     )
+    parser.add_argument("--flac", action="store_true", help="real FLAC, 20 s of audio in all")
     parser.add_argument("--until", nargs="+", metavar="NAME", help="stop at such a violation")
     parser.add_argument("--sleeps-ppm", type=int, help="the board sleeps, its ticks go so wrong")
     options = parser.parse_args(argv)
@@ -211,7 +217,10 @@ def main(argv=None) -> int:
     )
     began, seeds, bad = time.perf_counter(), 0, 0
     for forecast in forecasts:
-        outcome = run(forecast, options.sleeps_ppm, options.chunks)
+        if options.flac:
+            forecast = weather.with_audio(forecast, FLAC_S)
+        codec = "flac" if options.flac else blocks.NAME
+        outcome = run(forecast, options.sleeps_ppm, options.chunks, codec)
         seeds += 1
         bad += bool(outcome.violations)
         for violation in outcome.violations:
