@@ -53,17 +53,24 @@ def load(folder: pathlib.Path = PLANTED) -> tuple[Defect, ...]:
     return tuple(found)
 
 
+def changed(defect: Defect) -> dict[str, str]:
+    """File below device/ -> its text with the defect. Raises ValueError if it does not apply."""
+    texts: dict[str, str] = {}
+    for name, old, new in defect.changes:
+        text = texts.get(name) or (ROOT / "device" / name).read_text()
+        if text.count(old) != 1:
+            raise ValueError(f"{defect.name}: {name} holds the text {text.count(old)} times")
+        texts[name] = text.replace(old, new)
+    return texts
+
+
 def plant(defect: Defect, folder: pathlib.Path) -> None:
-    """A copy of device/ with the defect, in folder. Raises ValueError if it no longer applies."""
+    """A copy of device/ with the defect, in folder. Raises ValueError as `changed` does."""
     shutil.copytree(
         ROOT / "device", folder / "device", ignore=shutil.ignore_patterns("__pycache__")
     )
-    for name, old, new in defect.changes:
-        path = folder / "device" / name
-        text = path.read_text()
-        if text.count(old) != 1:
-            raise ValueError(f"{defect.name}: {name} holds the text {text.count(old)} times")
-        path.write_text(text.replace(old, new))
+    for name, text in changed(defect).items():
+        (folder / "device" / name).write_text(text)
 
 
 @dataclasses.dataclass(frozen=True)

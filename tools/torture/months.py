@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from tools.torture import blocks, month, summary, weather
+from tools.torture import blocks, month, summary, weather, world
 from tools.torture.invariants.ranges import minus
 
 _FLAC_EVERY = 100  # seeds: one with the real codec, decoded by libsndfile
@@ -24,7 +24,9 @@ _SHRUNK = 3  # the first of them; a minute each
 
 @dataclasses.dataclass
 class Tally:
-    """What one seed counts; seconds_lost: of what was heard, nowhere at the end."""
+    """What one seed counts; seconds_lost: of what was heard, nowhere at the end. rest_ms: from the
+    last fault until every clip was gone or set aside; None: never.
+    """
 
     seed: int
     violations: list[str]
@@ -34,6 +36,7 @@ class Tally:
     clips_lost: int
     duplicates: int
     seconds_lost: float
+    rest_ms: int | None
 
 
 def tally(seed: int, outcome: month.Outcome) -> Tally:
@@ -57,6 +60,7 @@ def tally(seed: int, outcome: month.Outcome) -> Tally:
         len(closed - set(acknowledged) - kept),
         len(acknowledged) - len(set(acknowledged)),
         missing / history.rate_hz,
+        history.rest_after_ms,
     )
 
 
@@ -88,9 +92,11 @@ def main(argv=None) -> int:
     seeds = range(options.seed, options.seed + options.count)
     total = {"seeds": 0, "virtual_days": 0.0, "cuts": 0, "clips": 0, "clips_lost": 0}
     total |= {"duplicates": 0, "seconds_lost": 0.0, "broken": 0}
+    longest_ms = 0
     for found in every(seeds, options.days, options.chunks, options.jobs):
         total["seeds"] += 1
         total["broken"] += bool(found.violations)
+        longest_ms = max(longest_ms, found.rest_ms or 0)
         for name in ("virtual_days", "cuts", "clips", "clips_lost", "duplicates", "seconds_lost"):
             total[name] += getattr(found, name)
         if found.violations and total["broken"] <= _SHOWN:
@@ -99,6 +105,10 @@ def main(argv=None) -> int:
     total["virtual_days"] = round(total["virtual_days"])
     summary.add("months in chunks" if options.chunks else "months", took_s=took_s, **total)
     rate = total["seeds"] / took_s
+    print(
+        f"at rest {longest_ms / 60_000:.0f} min after the last fault at the latest, "
+        f"of {world.REST_BOUND_MS // 60_000} that are allowed"
+    )
     print(
         f"{total['seeds']} seeds, {total['broken']} with a violation, {rate:.1f} seeds a second "
         f"on {options.jobs} cores ({rate / options.jobs:.1f} a core; the target is 10)"
