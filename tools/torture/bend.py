@@ -94,7 +94,11 @@ def install(settings_changes):
     settings = module("config").defaults()
     settings.update(settings_changes)
     kept_config = module("config_kept")
-    kept_config.load_settings = lambda data, kept, limits: (dict(settings), [], None)
+    kept_config.load_settings = lambda data, kept, limits: (
+        settings | Hook.world.settings,
+        [],
+        None,
+    )
     app.seeded_bits = lambda device_id, boot: (
         random.Random(f"{Hook.world.seed} boot {boot}").getrandbits
     )

@@ -36,7 +36,7 @@ def truth(first, count):
     return memoryview(_truth)[2 * first : 2 * (first + count)]
 
 
-def _first_of(pcm, count):
+def first_of(pcm, count):
     """Which sample pcm begins with, None for silence. Raises ValueError for anything else."""
     if pcm == _PADDING[: len(pcm)]:
         return None
@@ -103,7 +103,7 @@ class BlockEncoder(BlockFormat):
         count = len(pcm) // 2
         if not count:
             return 0
-        first = _first_of(pcm, count)
+        first = first_of(pcm, count)
         padding = count // _SAMPLES_A_BYTE
         value = _SILENCE if first is None else first
         head = struct.pack("<IHH", value, count, padding)

@@ -3,7 +3,7 @@ L1 to L6).
 """
 
 _ASIDE = ("parked", "quarantined")
-# Limits are a project's: the link's probe ("other") carries no token, so it learns nothing of them.
+# Limits are a project's: the link's probe ("other") carries no token, it learns nothing of them.
 _NOT_THE_LANES = ("heartbeat", "other")
 _MIN_WAITS = 8  # so many waits without jitter are no chance: one in 10**8 histories
 _JITTER_SEEN_PCT = 5

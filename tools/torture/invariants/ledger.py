@@ -127,8 +127,13 @@ def _whole_claims(truth, claims):
 
 
 def _sums(history):
-    """Days and their sum are what the runs say that were folded into them."""
+    """No second is told twice; days and their sum are what the runs say that were folded."""
     book = history.ledger
+    ends = {}
+    for kind, boot, at_s, seconds in sorted(book["runs"]):
+        if at_s < ends.get((kind, boot), 0):
+            yield f"ledger: {kind} of boot {boot} at {at_s} s is told twice"
+        ends[kind, boot] = max(at_s + seconds, ends.get((kind, boot), 0))
     if book["days"] != book["sum"]:
         yield f"ledger: the days hold {book['days']}, their sum {book['sum']}"
     whole = {kind: 0 for kind in "ibroxceu"}
