@@ -19,6 +19,7 @@ def parts(seeds: int, jobs: int) -> dict[str, list[str]]:
         "months": months,
         "chunks": [*months, "--chunks"],
         "power": ["host_tests.power"],
+        "heap": ["host_tests.power.heap"],
         "update": ["host_tests.update"],
         "rescue": ["host_tests.rescue"],
     }
