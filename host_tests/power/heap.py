@@ -1,7 +1,9 @@
-"""The whole recorder at every heap from 24 KiB up, in steps of one:  python -m host_tests.power.heap
+"""The whole recorder at every heap from 24 KiB up, in steps of one.
+
+    python -m host_tests.power.heap
 
 Each start ends with a sentence and a reset, or runs; then everything arrives (the test says how).
-Prints the smallest heap that ran and the largest that did not. Exits with 1 if a promise was broken.
+Prints the smallest heap that ran and the largest that ended. Exits with 1 if a promise was broken.
 """
 
 import ast
