@@ -164,11 +164,18 @@ class Storage:
     root = "/cut"
 
     def __init__(self, medium):
+        self._medium = medium
         self.block_fill_bytes = medium.block_fill_bytes
         self._total_bytes = medium.blocks * medium.block_bytes
 
     def free_bytes(self):
-        numbers = os.statvfs(self.root)
+        try:
+            numbers = os.statvfs(self.root)
+        except OSError:
+            # As the port of the card does (hal/esp32/storage.py).
+            self._medium.unmount()
+            self._medium.mount()
+            raise
         return numbers[3] * numbers[0] if numbers[3] <= numbers[2] else 0
 
     def total_bytes(self):
