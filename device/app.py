@@ -133,6 +133,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     from device.queue.manners import Manners
     from device.queue.waits import Waits
     from device.store.in_hand import InHand
+    from device.store.ledger import Ledger
     from device.store.media import store_of
     from device.store.medium import Quota
     from device.store.recovery import Recovery
@@ -171,6 +172,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     ]
     clock.attach(kept[0])
     clock.witness_rtc(system.reset_cause())
+    store.ledger = Ledger(store.steady_root, boot, clock, log)
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
     api_url, ntp_server = settings["cloud.api_url"], settings["clock.ntp_server"]
     try:
@@ -199,14 +201,13 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     joints.timekeeper = timekeeper = TimeKeeper(
         board.net, clock, link, ntp_server, random_bits, log
     )
-    waits = Waits(
-        settings["upload.retry_first_s"], settings["upload.retry_cap_s"], clock, random_bits
-    )
+    retry_s = settings["upload.retry_first_s"], settings["upload.retry_cap_s"]
+    waits = Waits(*retry_s, clock, random_bits)
     waits.attach(kept[2])
     waits.spread()
     recovery = Recovery(store, buffers.work, log, joints.work_came, in_hand.repairing)
-    kept.append(Slots("budget1", state_path + "budget"))
-    joints.planner = planner = planner_of(settings, link, http, clock, kept[3], log)
+    kept_budget = Slots("budget1", store.steady_root + "/state/budget")
+    joints.planner = planner = planner_of(settings, link, http, clock, kept_budget, log)
     backlog = backlog_of(settings, quota, store, joints.epoch, recovery.pend, planner)
     makers = (store, cloud, clock, system.device_id, store_id(secrets, random_bits), log)
     strategy = strategy_of(makers, settings, joints)
@@ -220,6 +221,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     recorder = _join_recorder(
         board.microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
     )
+    recorder.tick = store.ledger.tick
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     heartbeat.firmware = system.firmware_version
@@ -245,6 +247,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         "link": link.as_dict,
         "clock": clock.as_dict,
         "storage": joints.storage_part,
+        "seconds": store.ledger.as_dict,
         "heartbeat": heartbeat.as_dict,
         "settings": {"faults": faults} if faults else {"ok": True},
         "indicator": indicator.shown,

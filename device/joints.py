@@ -88,7 +88,7 @@ class Joints:
                 self.epoch(),
                 self._secrets,
                 self.log,
-                self.store.root,
+                self.store.steady_root,
             )
         except MemoryError:
             return 0

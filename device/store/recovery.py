@@ -113,7 +113,11 @@ class Recovery:
             if clip is None or clip.number > end:
                 break
             number = clip.number
+            if self._store.ledger and clip.record and clip.state != OPEN:
+                self._store.ledger.seen(clip.record)
             await self._repair(clip)
+        if self._store.ledger:
+            self._store.ledger.keep()
         forget_module(_REPAIR)
         for last_number, clips in paths.leaves(part.root, end):
             part.count_leaf(last_number, clips)

@@ -43,6 +43,8 @@ async def look_at(store, clip, work, log):
             good_bytes, samples, crc, facts = await stored.scan(f, size, work)
     if samples == 0:
         store.discard(clip)
+        if store.ledger:
+            store.ledger.repaired(clip.record)
         log.info("clip discarded clip=%d bytes=%d", clip.number, max(0, size))
         return False
     changes = {"bytes": good_bytes, "samples": samples, "crc": crc, "facts": facts}
@@ -50,6 +52,8 @@ async def look_at(store, clip, work, log):
     if samples < clip.record["hz"] and clip.record["index"] == 0:
         changes.update(state=QUARANTINED, why="too_short")
     store.save(clip, **changes)
+    if store.ledger:
+        store.ledger.repaired(clip.record)
     log.warning(
         "clip repaired clip=%d bytes=%d of=%d samples=%d",
         clip.number,

@@ -29,13 +29,14 @@ class ClipStore:
     def __init__(self, storage, secrets, counter="clip", base=0):
         self._storage = storage
         self._secrets = secrets
-        self.root = storage.root
+        self.root = self.steady_root = storage.root  # the latter: of a medium that is never away
         self._counter = counter
         self._highest = self._base = base
         self.open_number = 0  # the clip that is being recorded, 0 if none is
         self.opened = None  # that clip and its writer, for whoever sends what is settled of it
         self.follow = None  # told when the open clip has so many settled bytes: (call, bytes)
         self.parts = (self,)  # the stores that a walk goes through
+        self.ledger = None  # told what becomes of each clip, where somebody keeps one (ledger.py)
         self.waiting = 0  # clips on the medium that are closed and not yet freed
         # The leaf that the last walk came to (paths.next_number), and the number it came from:
         # between the two there is no clip.
@@ -98,6 +99,8 @@ class ClipStore:
                 writer.tell, writer.tell_at_bytes = self.follow
             self.open_number = number
             self.opened = clip, writer
+            if self.ledger:
+                self.ledger.opened(record)
             return clip, writer
         except OSError as e:
             self._forget(clip)
@@ -117,12 +120,16 @@ class ClipStore:
         except OSError as e:
             raise medium_error(e, "close")
         self.waiting += 1
+        if self.ledger:
+            self.ledger.closed(clip.record)
 
     def leave_open(self, writer):
         """The medium failed the clip that is being recorded: what was synced is for recovery."""
         self.open_number = 0
         self.opened = None
         writer.abandon()
+        if self.ledger:
+            self.ledger.left_open()
 
     def _forget(self, clip):
         """An open() failed: leave nothing of it behind. Never raises."""
@@ -211,6 +218,8 @@ class ClipStore:
             clip.save(**changes)
         except OSError as e:
             raise medium_error(e, "record")
+        if self.ledger and "why" in changes:
+            self.ledger.set_aside(clip.record)
 
     def write_body(self, clip, data, extension=".b"):
         """Freeze a create body beside the clip. Raises as open() does."""
@@ -243,6 +252,8 @@ class ClipStore:
             clips, seconds = clip.record["gone"]
             self._secrets.raise_counter(EVICTED_CLIPS, clips)
             self._secrets.raise_counter(EVICTED_S, seconds)
+        if self.ledger:
+            self.ledger.freed(clip.record)
         try:
             self.forget_progress(clip)
             for path in (clip.audio_path, clip.body_path):

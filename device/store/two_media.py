@@ -50,7 +50,7 @@ class TwoMedia:
         """Who asks whether a medium was lost, and who is told; slots: the stages' own state, which
         lies on the medium that is in use.
         """
-        recorder.elsewhere = lane.elsewhere = self.check
+        recorder.elsewhere, lane.is_away = self.check, self.is_away
         quota.store = self
         self._lane, self._quota, self._recovery, self._slots = lane, quota, recovery, slots
 
@@ -78,6 +78,19 @@ class TwoMedia:
     @property
     def root(self):
         return self.target.root
+
+    @property
+    def steady_root(self):
+        """Of the medium that is never away."""
+        return self.spare.root
+
+    @property
+    def ledger(self):
+        return self.spare.ledger
+
+    @ledger.setter
+    def ledger(self, ledger):
+        self.first.ledger = self.spare.ledger = ledger
 
     @property
     def parts(self):
@@ -186,6 +199,12 @@ class TwoMedia:
             self._lose("errno=%s" % e.errno)
             return True
         return False
+
+    def is_away(self, number):
+        """Something failed with this clip in hand: True if it lies on the first medium, and that
+        is lost.
+        """
+        return number < SPARE and (self.check() or self.is_lost)
 
     def _probe(self):
         """Raises OSError if the first medium does not keep a small file. A full one does."""

@@ -59,7 +59,7 @@ class First:
         self._store = store
         self.rested = []
         try:
-            self.numbers = numbers_of(slots(store.root).read())
+            self.numbers = numbers_of(slots(store.steady_root).read())
         except OSError:
             self.numbers = []
 
@@ -90,7 +90,7 @@ class First:
         self.numbers.append(number)
 
     def _keep(self, numbers):
-        kept_list = slots(self._store.root)  # of the medium that is in use now
+        kept_list = slots(self._store.steady_root)
         kept_list.read()
         kept_list.write({"n": numbers})
 
@@ -108,7 +108,7 @@ class First:
 
 def kept(store):
     """The First of a list that an earlier boot left, or None."""
-    return First(store) if exists(store.root) else None
+    return First(store) if exists(store.steady_root) else None
 
 
 def find(store, number):

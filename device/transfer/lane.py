@@ -72,7 +72,7 @@ class Lane:
         self._found_none = False  # the whole backlog was looked at since the last event
         self.announce = None  # coroutine function, called before each clip (supervisor.heartbeat)
         self.is_sending = False  # from before the first clip until there is nothing, or a wait
-        self.elsewhere = None  # () -> True if another medium has just taken over
+        self.is_away = None  # (clip number) -> True if its medium is lost and another one stands
         self.reason = Reason(LANE, "starting", clock.uptime_ms)
         self.in_hand = 0
         self.delivered = 0
@@ -286,8 +286,8 @@ class Lane:
         self._log.warning("lane waits clip=%d reason=%s wait_s=%d", clip.number, e, wait_s)
 
     def _refused(self, e):
-        if e.code == "storage_failed" and self.elsewhere is not None and self.elsewhere():
-            return  # the clips of the medium that was lost are passed over
+        if e.code == "storage_failed" and self.is_away is not None and self.is_away(self.in_hand):
+            return  # the clips of that medium are passed over
         if e.code in _INTERCEPTED:
             self._link.exchange_failed(e.code)
         wait_s = self._waits.refused(e)

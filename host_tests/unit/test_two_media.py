@@ -121,6 +121,16 @@ def test_the_next_clip_of_the_same_take_goes_to_the_spare_medium(tmp_path):
     assert part["code"] == "medium_lost" and part["waiting_spare"] == 1 and part["ends_when"]
 
 
+def test_the_lane_is_told_whose_medium_is_lost_whoever_found_it_first(tmp_path):
+    bench = Bench(tmp_path)
+    fakes.add_clip(bench.store, 100)
+    assert not bench.lane.is_away(1) and not bench.store.is_lost
+    bench.card.pull()
+    assert bench.recorder.elsewhere(), "it goes on at once"
+    assert bench.lane.is_away(1) and bench.lane.is_away(1)
+    assert not bench.lane.is_away(SPARE + 1), "what fails on the spare one is a failure"
+
+
 def test_a_take_that_begins_there_has_a_number_of_its_own(tmp_path):
     bench = Bench(tmp_path)
     bench.card.pull()

@@ -51,11 +51,7 @@ class CardStorage(_Storage):
         is not there lets the driver wait.
         """
         root = self.root
-        self.is_mounted = False
-        try:
-            vfs.umount(root)
-        except OSError:
-            pass  # it was not mounted
+        self._umount()
         if self._card is not None:
             self._card.deinit()
             self._card = None
@@ -68,7 +64,29 @@ class CardStorage(_Storage):
             self._block_bytes = max(_LEAST_BLOCK_BYTES, os.statvfs(root)[0])
             self.is_mounted = True
         except (OSError, ValueError) as e:
+            self._umount()
             raise NeedsOperator("storage_failed", "card: %s; is it in, and FAT32?" % e)
+
+    def _umount(self):
+        self.is_mounted = False
+        try:
+            vfs.umount(self.root)
+        except OSError:
+            pass  # it was not mounted
+
+    def free_bytes(self):
+        """As the port has it; a count that failed is forgotten by mounting anew. FatFs would keep
+        what it had counted up to the failure, 0 for instance, refuse every write as to a full
+        card, and write that count to it (ff.c, f_getfree, create_chain).
+        """
+        try:
+            return super().free_bytes()
+        except OSError:
+            try:
+                self.mount()
+            except NeedsOperator:
+                pass  # the caller hears of the first failure
+            raise
 
     def block_fill_bytes(self, index):
         """A cluster: whole ones are written quickest, and the table changes once for each."""
