@@ -66,7 +66,7 @@ def test_the_models_curves_are_those_of_the_real_code(lived, name, capsys):
 
 def test_a_model_without_manners_would_be_seen_to_differ(lived, monkeypatch):
     """The comparison can fail: a device that never paces itself asks and is refused more."""
-    name = "power returns to 50 devices"
+    name = "20 devices that nearly use all URLs up"
     monkeypatch.setattr("device.queue.manners.Manners.refusal", lambda self: (None, 0))
     monkeypatch.setattr("device.queue.manners.Manners.is_spent", lambda self: False)
     found = deviations(Model(SCENARIOS[name]).run(), lived(name))

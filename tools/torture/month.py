@@ -63,14 +63,15 @@ def run(
     bend.Hook.world = place
     gc.disable()
     try:
-        _live(place)
+        live(place)
     finally:
         gc.enable()
     violations = invariants.judge(place.finish())
     return Outcome(place, violations)
 
 
-def _live(place):
+def live(place):
+    """Boot by boot to the end; place: a world.World whose sky has the plan."""
     plan = place.sky.schedule()
     cause = "power_on"
     for _ in range(_MAX_LIVES):
@@ -136,7 +137,7 @@ async def _program(place, plan, cause):
     secrets = place.secrets
     secrets.raise_counter("boot", secrets.counter("boot") + 1)
     loop.stall(BOOT_MS)
-    board = parts.Board(place, cause)
+    board = place.board_of(place, cause)
     app = bend.module("app")
     try:
         supervisor = app.build(board, None)
