@@ -18,6 +18,7 @@ def parts(seeds: int, jobs: int) -> dict[str, list[str]]:
     return {
         "months": months,
         "chunks": [*months, "--chunks"],
+        "fortnight": ["tools.torture.fortnight", "--check"],
         "power": ["host_tests.power"],
         "heap": ["host_tests.power.heap"],
         "update": ["host_tests.update"],

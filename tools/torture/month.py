@@ -11,7 +11,7 @@ import pathlib
 import sys
 import time
 
-from tools.torture import bend, blocks, invariants, parts, shrink, sky, weather, world
+from tools.torture import bend, blocks, clockwork, invariants, parts, shrink, sky, weather, world
 from tools.torture.history import Violation
 
 BOOT_MS = 400
@@ -63,14 +63,15 @@ def run(
     bend.Hook.world = place
     gc.disable()
     try:
-        _live(place)
+        live(place)
     finally:
         gc.enable()
     violations = invariants.judge(place.finish())
     return Outcome(place, violations)
 
 
-def _live(place):
+def live(place):
+    """Boot by boot to the end; place: a world.World whose sky has the plan."""
     plan = place.sky.schedule()
     cause = "power_on"
     for _ in range(_MAX_LIVES):
@@ -99,6 +100,9 @@ def _one_life(place, plan, cause):
         loop.run(program)
         ending = "reset"
     except world.Finished:
+        return None
+    except clockwork.Stuck as e:
+        place.add("stuck", why=str(e))
         return None
     except sky.PlannedReset:
         ending = "reset"
@@ -136,7 +140,7 @@ async def _program(place, plan, cause):
     secrets = place.secrets
     secrets.raise_counter("boot", secrets.counter("boot") + 1)
     loop.stall(BOOT_MS)
-    board = parts.Board(place, cause)
+    board = place.board_of(place, cause)
     app = bend.module("app")
     try:
         supervisor = app.build(board, None)

@@ -34,16 +34,21 @@ class Net:
         await asyncio.sleep(costs.ROUND_TRIP / 1000)
         if world.sky.state["outage"] == "refuse":
             raise Transient("connect_failed", "refused")
-        connection = Connection(self, world, host, is_tls)
+        connection = self.connection(host, is_tls)
         self._open.append(connection)
         world.add_most("sockets", len(self._open))
         return connection
 
+    def connection(self, host, is_tls):
+        return Connection(self, self._world, host, is_tls)
+
     async def _way(self, host):
-        world = self._world
-        if not world.wifi.is_up():
+        if not self._world.wifi.is_up():
             raise Transient("link_down")
-        if world.sky.state["dns"]:
+        await self.look_up(host)
+
+    async def look_up(self, host):
+        if self._world.sky.state["dns"]:
             await asyncio.sleep(costs.DNS_FAILURE / 1000)
             raise Transient("dns_failed", host)
         await asyncio.sleep(costs.DNS / 1000)

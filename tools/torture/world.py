@@ -18,6 +18,7 @@ from tools.torture.witness import FOREIGN, Witness
 CAPACITY_BYTES = 320 * 1024
 _FLAC_TIMES = 10  # so much more room does real audio need
 SETTINGS = {
+    "recording.codec": blocks.NAME,
     "recording.rate_hz": RATE_HZ,
     "recording.clip_length_s": 4,  # below what settings allow: so that short takes are cut, too
     "recording.block_ms": 256,
@@ -52,6 +53,7 @@ class World:
     """weather: weather.Weather. The ports of the board are parts of it, by their names."""
 
     lane = recorder = heartbeat = keeper = None  # of the program that runs, if one does
+    board_of = parts.Board
 
     def __init__(self, weather, in_chunks=False, codec=blocks.NAME):
         self.seed = weather.seed
