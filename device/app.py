@@ -166,10 +166,8 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         forget_module("device.store.deaths")
     in_hand = InHand(system.mark)
     state_path = board.storage.root + "/state/"
-    kept = [
-        Slots(magic, state_path + name)
-        for magic, name in ((BOOTS, "boots"), ("link1", "link"), ("lane1", "lane"))
-    ]
+    names = ((BOOTS, "boots"), ("link1", "link"), ("lane1", "lane"))
+    kept = [Slots(magic, state_path + name) for magic, name in names]
     clock.attach(kept[0])
     clock.witness_rtc(system.reset_cause())
     store.ledger = Ledger(store.steady_root, boot, clock, log)

@@ -11,6 +11,7 @@ import heapq
 from collections import deque
 
 _NEVER_MS = float("inf")
+_LAZY_MS = 1_500  # a busy board's polls wait so long for each other: fewer steps a month
 _AFTER_POLLS_MS = 50  # the supervisor's look comes after those it looks at
 _MAX_STEPS = 3_000_000  # of one life; a busy month has 50,000
 
@@ -154,11 +155,11 @@ class Loop(asyncio.AbstractEventLoop):
         at_ms = timers[0][0] if timers else _NEVER_MS
         if polls and polls[0][0] < at_ms:
             if self._is_quiet():
-                grid_ms = (int(self.now_ms) // self.grid_ms + 1) * self.grid_ms
-                late_ms = min(grid_ms, self._next_event_ms())
+                looks_ms = (int(self.now_ms) // self.grid_ms + 1) * self.grid_ms
+                late_ms = min(looks_ms, self._next_event_ms())
                 at_ms = min(at_ms, max(late_ms, polls[0][0]))
             else:
-                at_ms = polls[0][0]
+                at_ms = min(at_ms, polls[0][0] + _LAZY_MS)
         if at_ms == _NEVER_MS:
             raise Stuck("every task waits for ever")
         if at_ms > self.now_ms:
@@ -170,11 +171,14 @@ class Loop(asyncio.AbstractEventLoop):
         timers, polls, now_ms = self._timers, self._polls, self.now_ms
         while timers and timers[0][0] <= now_ms:
             self._ready.append(heapq.heappop(timers)[2])
+        if polls and polls[0][0] > now_ms - _LAZY_MS and not self._is_quiet():
+            return
         while polls and polls[0][0] <= now_ms:
             due_ms, count, handle, is_last = heapq.heappop(polls)
-            if due_ms < now_ms - _AFTER_POLLS_MS and not handle.is_cancelled:
+            is_late = due_ms < now_ms - _LAZY_MS - _AFTER_POLLS_MS and not handle.is_cancelled
+            if is_late:
                 self.late_at_ms = now_ms
-            if is_last and due_ms < now_ms - _AFTER_POLLS_MS and not handle.is_cancelled:
+            if is_last and is_late:
                 heapq.heappush(timers, (now_ms + _AFTER_POLLS_MS, count, handle))
             else:
                 self._ready.append(handle)

@@ -102,7 +102,7 @@ def hunt(defect: Defect, seeds: int, days: int = 30, shrinks: bool = False) -> S
             seed, _, seen = line.partition(": ")
             if seed.startswith("seed ") and seen.split()[0] in defect.caught_by:
                 return Seen(int(seed[5:]), seen, _faults_of(folder / "short.json"))
-    if result.returncode not in (0, 1):
+    if result.returncode not in (0, 1) or "Traceback" in result.stderr:
         raise RuntimeError(result.stderr[-2000:])
     return None
 

@@ -12,6 +12,7 @@ Kinds of events, in the order of time, and their details:
     up        boot, zero_ms                        the program runs; when its uptime was 0
     listen    first                                the microphone starts with this sample
     full                                           the medium had no room for a call
+    stuck     why                                  nothing can happen any more, or it spins
     end                                            the harness has seen enough
     planned   why                                  the program reset the board, as it had planned
     heard     first, count                         samples that the driver committed

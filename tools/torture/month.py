@@ -11,7 +11,7 @@ import pathlib
 import sys
 import time
 
-from tools.torture import bend, blocks, invariants, parts, shrink, sky, weather, world
+from tools.torture import bend, blocks, clockwork, invariants, parts, shrink, sky, weather, world
 from tools.torture.history import Violation
 
 BOOT_MS = 400
@@ -100,6 +100,9 @@ def _one_life(place, plan, cause):
         loop.run(program)
         ending = "reset"
     except world.Finished:
+        return None
+    except clockwork.Stuck as e:
+        place.add("stuck", why=str(e))
         return None
     except sky.PlannedReset:
         ending = "reset"

@@ -18,6 +18,7 @@ from tools.torture.witness import FOREIGN, Witness
 CAPACITY_BYTES = 320 * 1024
 _FLAC_TIMES = 10  # so much more room does real audio need
 SETTINGS = {
+    "recording.codec": blocks.NAME,
     "recording.rate_hz": RATE_HZ,
     "recording.clip_length_s": 4,  # below what settings allow: so that short takes are cut, too
     "recording.block_ms": 256,

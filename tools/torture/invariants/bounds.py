@@ -88,6 +88,8 @@ def _retry_after(history):
 
 def l1_rest(history):
     """Once faults stop, every clip is gone or set aside with a reason, within the bound."""
+    for event in history.of("stuck"):
+        yield f"stuck at {event.at_ms} ms: {event.detail['why']}"
     if history.rest_bound_ms:
         if history.rest_after_ms is None:
             waiting = {n: k.state for n, k in history.kept.items() if k.state not in _ASIDE}
