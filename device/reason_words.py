@@ -45,6 +45,7 @@ link_too_slow: another or faster link is there; tried anew when the measure is 6
 url_refused: storage accepts a fresh upload URL
 config_refused: the settings are corrected
 low_memory: memory for a connection is free
+read_failed: the medium reads the clip again; after five failures it is set aside
 storage_full: there is room for a record again
 storage_failed: the medium is exchanged or mounts again
 battery_low: the charger is put in

@@ -27,7 +27,7 @@ from device.store.medium import medium_error
 from device.transfer.chunk_calls import NotOffered
 from device.transfer.finalize import prove
 from device.transfer.stored import StoredRange, digests
-from device.transfer.whole_file import check_audio
+from device.transfer.whole_file import check_audio, unread
 
 _BODY = ".c"
 _BODY_MAX_BYTES = const(2048)
@@ -138,7 +138,7 @@ class Chunked:
                 except SetUpFault as e:
                     raise NotOffered("refused", "chunk " + e.detail)
         except OSError as e:
-            raise Permanent("damaged", "read errno=%s" % e.errno)
+            raise unread(self._store, clip, e.errno)
         finally:
             source.close()
         self._keep(dict(self._value, n=number, s=end))
@@ -167,13 +167,16 @@ class Chunked:
         stored = self._format_of(clip)
         if not stored.fits(record["samples"], record["bytes"]):
             raise Permanent("damaged", "samples and bytes disagree")
-        try:
-            md5, sha, crc = await digests(
-                clip.audio_path, record["bytes"], stored.header_bytes, alive
-            )
-        except OSError as e:
-            raise Permanent("damaged", "read errno=%s" % e.errno)
-        if crc != record["crc"]:
+        for _ in range(2):  # one wrong reading does not condemn it
+            try:
+                md5, sha, crc = await digests(
+                    clip.audio_path, record["bytes"], stored.header_bytes, alive
+                )
+            except OSError as e:
+                raise unread(self._store, clip, e.errno)
+            if crc == record["crc"]:
+                break
+        else:
             raise Permanent("damaged", "crc of the stored frames")
         facts = {"via": CHUNKS, "rid": value["r"], "sha": sha, "md5": md5, "parts": value["n"]}
         self._store.save(clip, state=COMPLETING, **facts)

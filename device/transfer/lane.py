@@ -26,7 +26,7 @@ _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without
 _LONG_MS = const(86_400_000)
 _SHUT_MS = const(3_600_000)  # by then another way may be in reach, or the clock known
 _SAID_CHARS = const(40)  # a record stays below 512 bytes
-_OF_THE_CLIP = ("verification_pending", "link_too_slow")
+_OF_THE_CLIP = ("verification_pending", "link_too_slow", "read_failed")
 # No answer came, or somebody else's: the way may be at fault, and its return may end the wait.
 _LINK_CODES = "link_down dns_failed connect_failed connection_lost timeout portal".split()
 _INTERCEPTED = ("tls_untrusted", "tls_wrong_name")
@@ -238,7 +238,7 @@ class Lane:
         if e.code == "taking_turns":
             return  # nothing failed: it was not even asked
         if e.code in _OF_THE_CLIP and clip.number != self._pending_number:
-            # Only this clip waits, for the cloud's hashing or a better link: the others go on.
+            # Only this clip waits (for the cloud's hashing, a better link, its medium): others go on.
             self._pending_number = clip.number
             self._backlog.let_pass(clip)
             if self.live is not None:
