@@ -11,7 +11,8 @@ _LINK = (
 ).split()
 _CLOUD = "timeout bad_answer throttled server_error url_refused taking_turns".split()
 _MOMENT = (
-    "clock_wait verification_pending low_memory read_failed storage_full brown_out cap_day cap_month off_peak"
+    "clock_wait verification_pending low_memory read_failed storage_full brown_out cap_day "
+    "cap_month off_peak"
 ).split()
 
 

@@ -238,7 +238,7 @@ class Lane:
         if e.code == "taking_turns":
             return  # nothing failed: it was not even asked
         if e.code in _OF_THE_CLIP and clip.number != self._pending_number:
-            # Only this clip waits (for the cloud's hashing, a better link, its medium): others go on.
+            # Only this clip waits (the cloud hashes, link or medium are poor): the others go on.
             self._pending_number = clip.number
             self._backlog.let_pass(clip)
             if self.live is not None:
