@@ -209,6 +209,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     joints.lane = lane = Lane(
         store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log, mark, gates
     )
+    lane.plan_reset = joints.plan_reset
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}
     recorder = _join_recorder(

@@ -25,6 +25,7 @@ _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a 
 _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without progress
 _LONG_MS = const(86_400_000)
 _SHUT_MS = const(3_600_000)  # by then another way may be in reach, or the clock known
+_SHORTAGES = const(6)  # in a row, with the waits between them half an hour: only a reset helps
 _SAID_CHARS = const(40)  # a record stays below 512 bytes
 _OF_THE_CLIP = ("verification_pending", "link_too_slow", "read_failed")
 # No answer came, or somebody else's: the way may be at fault, and its return may end the wait.
@@ -69,6 +70,8 @@ class Lane:
         self.live = strategy.live  # where the clip that is being recorded goes too, else None
         self._live_has_turn = True
         self._found_none = False  # the whole backlog was looked at since the last event
+        self.plan_reset = None  # told of a want of memory that does not end
+        self._shortages = 0  # in a row
         self.reason = Reason(LANE, "starting", clock.uptime_ms)
         self.in_hand = 0
         self.delivered = 0
@@ -220,7 +223,7 @@ class Lane:
 
     def _delivered(self, clip):
         self.delivered += 1
-        self._pending_number = 0
+        self._pending_number = self._shortages = 0
         self._waits.succeeded()
         self._link.exchange_succeeded()
         self._log.info(
@@ -231,6 +234,9 @@ class Lane:
         )
 
     def _failed(self, clip, e):
+        self._shortages = self._shortages + 1 if e.code == "low_memory" else 0
+        if self._shortages == _SHORTAGES and self.plan_reset:
+            self.plan_reset("low_memory")
         if e.code in _LINK_CODES:
             self._link.exchange_failed(e.code)
         else:

@@ -162,6 +162,26 @@ def test_a_day_of_429_stays_under_a_hundred_requests(bench):
     assert not [r for r in b.records().values() if "why" in r or "tries" in r]
 
 
+def test_a_want_of_memory_that_does_not_end_plans_one_reset(bench):
+    b = bench(create=[Transient("low_memory")] * 9999)
+    asked = []
+    b.lane.plan_reset = asked.append
+    b.run(600)
+    assert asked == [] and b.lane.reason.code == "low_memory"
+    b.run(3000)
+    assert asked == ["low_memory"] and b.lane.set_aside == 0 and len(b.records()) == 3
+    b.run(86_400)
+    assert asked == ["low_memory"], "once: what a reset does not cure is not cured by two"
+
+
+def test_want_of_memory_that_comes_and_goes_plans_no_reset(bench):
+    short = Transient("low_memory")
+    b = bench(create=[short, short, short, Transient("timeout")] * 9)
+    b.lane.plan_reset = lambda reason: pytest.fail("planned")
+    b.run(86_400)
+    assert b.records() == {}
+
+
 def test_three_days_of_401(bench):
     b = bench(clips=5, upload_url=[NeedsOperator("auth_refused")] * 9999)
     b.run(3 * 86_400)
