@@ -201,7 +201,8 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     recovery = Recovery(store, buffers.work, log, joints.work_came, in_hand.repairing)
     kept_budget = Slots("budget1", state_path + "budget")
     joints.planner = planner = planner_of(settings, link, http, clock, kept_budget, log)
-    backlog = Backlog(store, joints.epoch, recovery.pend, planner)
+    epoch = joints.epoch if settings["upload.former_user"] == "keep" else None
+    backlog = Backlog(store, epoch, recovery.pend, planner)
     makers = (store, cloud, clock, system.device_id, store_id(secrets, random_bits), log)
     strategy = strategy_of(makers, settings, joints)
     clock_wait_s, mark = settings["clock.wait_s"], in_hand.sending

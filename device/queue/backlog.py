@@ -14,7 +14,7 @@ _HELD_MOST = const(16)  # as many too large in a row: those behind them will be 
 
 
 class Backlog:
-    """store: ClipStore; epoch(): the token epoch that clips must have to be sent now;
+    """store: ClipStore; epoch(): the token epoch that clips must have to be sent now, None: any;
     found_open(number): told of each clip that was left open or has no record (recovery may
     repair it); planner: queue.planner, None where nothing is limited.
     """
@@ -103,7 +103,7 @@ class Backlog:
         if clip.state in ASIDE:
             self._seen[0] += 1
             return False
-        if clip.record.get("epoch", 0) != self._epoch():
+        if self._epoch and clip.record.get("epoch", 0) != self._epoch():
             self._seen[1] += 1
             return False
         return True

@@ -63,6 +63,6 @@ class IndicatorTask:
         code = self._lane.reason.code
         if code == "sending":
             return "uploading"
-        if code in ("nothing_to_send", "starting"):
+        if code in ("nothing_to_send", "starting", "other_epoch"):
             return "idle"
         return waiting_code(code)

@@ -147,7 +147,9 @@ class Lane:
         if clip is None:
             self._found_none = True
             code, left_ms = self._shut_for(*self._backlog.held_reason())
-            self._set_reason(code or "nothing_to_send", "", left_ms)
+            others = self._backlog.other_epoch
+            code = code or ("other_epoch" if others else "nothing_to_send")
+            self._set_reason(code, "clips=%d" % others if others else "", left_ms)
             await self._pause(left_ms or None)
             return
         if clip.state != DONE and self._waits_for_clock(clip):

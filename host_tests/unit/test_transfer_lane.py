@@ -241,7 +241,8 @@ def test_other_epoch_is_not_sent_and_comes_back_with_its_user(bench):
     b = bench(epoch=1)
     b.run(3600)
     assert b.cloud.calls == [] and len(b.records()) == 3
-    assert b.lane.reason.code == "nothing_to_send"
+    assert (b.lane.reason.code, b.lane.reason.detail) == ("other_epoch", "clips=3")
+    assert b.lane.rests_ms() > 3_600_000, "no radio for what is not to be sent"
     b.boot(epoch=0)
     b.run(10)
     assert b.records() == {}
