@@ -32,6 +32,7 @@ from device.transfer.whole_file import check_audio, unread
 _BODY = ".c"
 _BODY_MAX_BYTES = const(2048)
 _HEADER_ROOM_BYTES = const(64)
+_LEAST_CHUNK_BYTES = const(1024)  # of what an older firmware may have begun
 
 
 class Chunked:
@@ -213,4 +214,6 @@ def _is_valid(value):
         if not isinstance(value.get(name), int):
             return False
     rid = value.get("r")
-    return isinstance(rid, str) and len(rid) <= 64 and value["b"] > 0 and value["s"] >= 0
+    if not isinstance(rid, str) or len(rid) > 64:
+        return False
+    return value["b"] >= _LEAST_CHUNK_BYTES and value["s"] >= 0
