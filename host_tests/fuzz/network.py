@@ -2,6 +2,8 @@
 
 import functools
 import json
+import pathlib
+import ssl
 
 from device import dates, strict_json
 from device.api import chunks, dialect, verdict
@@ -196,9 +198,9 @@ def storage(data: bytes) -> str:
     """Stored only where storage says nothing but 2xx."""
     if not data:
         return "nothing"
-    response = Response(100 + 4 * data[0] % 900, {})
+    response = Response(100 + 4 * (data[0] & 127), {})
     response.content = data[1:]
-    response.early = bool(data[0] & 1)
+    response.early = data[0] > 127
     verdict.raise_for_storage(response, 1772366400)
     assert response.status_code < 300 and not response.content and not response.early
     return "stored"
@@ -275,18 +277,17 @@ def rescue_answer(data: bytes) -> str:
 
 
 _JSON_SEEDS = (CREATED, PLACE, DONE, FINAL, REFUSED, b'{"a":[1,-0.5e3,"\\u00e4",true,null]}')
-_ROOT = bytes.fromhex(
-    "3059305730030201013000300030"  # version left out: serial, algorithm, issuer, validity
-    "1e170d3236303330313132303030305a170d3336303330313132303030305a"
-    "300d310b300906035504030c024142"
-)
+_ROOTS = pathlib.Path(__file__).parents[2] / "trust" / "roots"
+_ROOT = ssl.PEM_cert_to_DER_cert(sorted(_ROOTS.glob("*.pem"))[0].read_text())
 TARGETS = (
     Target("http answer", ANSWERS, answer),
     Target("api body 200", _JSON_SEEDS, functools.partial(body, status=200)),
     Target("api body 409", _JSON_SEEDS, functools.partial(body, status=409)),
     Target("api body 425", _JSON_SEEDS, functools.partial(body, status=425)),
     Target("json", _JSON_SEEDS, json_text),
-    Target("storage answer", (b"\x19", b"\x4b" + S3_ERROR), storage, (Transient, UrlRefused)),
+    Target(
+        "storage answer", (b"\x19", b"\x4b" + S3_ERROR, b"\x99"), storage, (Transient, UrlRefused)
+    ),
     Target(
         "url",
         (b"https://s3.example:9000/k/a%2Fb?X-Amz-Signature=0f", b"https://h?q"),
