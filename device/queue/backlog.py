@@ -10,6 +10,7 @@ from device.compat import const
 from device.store.clip import ASIDE, DONE, OPEN
 
 _TRIES_IN_A_ROW = const(3)
+_A_LOOK = const(16)  # clips that one next() may pass over: a second of flash at most
 _HELD_MOST = const(16)  # as many too large in a row: those behind them will be as well
 
 
@@ -33,14 +34,25 @@ class Backlog:
         self.other_epoch = 0
         self.unreadable = 0
         self._seen = [0, 0, 0]
+        self.is_walking = False  # next() found none so far, and goes on when it is asked again
 
     def waiting(self):
         """How many clips are still to be sent: all that are kept, but for those set aside."""
         return max(0, self._store.waiting - self.aside)
 
     def next(self):
-        """The next Clip to work on, its record loaded, or None. Raises NeedsOperator (medium)."""
+        """The next Clip to work on, its record loaded, or None. Raises NeedsOperator (medium).
+
+        However many clips are set aside, nobody waits long: after some of them it returns None
+        with `is_walking`, and other tasks have their turn.
+        """
+        self.is_walking = False
+        left = _A_LOOK
         while True:
+            if not left:
+                self.is_walking = True
+                return None
+            left -= 1
             if not self._passed:
                 self._seen = [0, 0, 0]
                 self._held = 0

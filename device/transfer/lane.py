@@ -14,13 +14,16 @@ Endings of one attempt on a clip:
 import asyncio
 import gc
 
-from device.compat import WAIT_ERRORS, const, wait_for_ms
+from device.compat import WAIT_ERRORS, const, sleep_ms, wait_for_ms
 from device.errors import NeedsOperator, Permanent, Transient
 from device.reasons import CLIP, LANE, Reason, is_reason
 from device.store.clip import DONE, OPEN, PARKED, QUARANTINED
 from device.store.in_hand import unmarked
 
 _PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
+_IDLE_MS = const(60_000)  # nothing to send: looked for all the same, should an event be missed
+_IDLE_CAP_MS = const(300_000)
+_EACH_MS = const(100)  # longer for each clip that is set aside: passing it over takes some 10 ms
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
 _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without progress
 _LONG_MS = const(86_400_000)
@@ -141,16 +144,20 @@ class Lane:
         code, left_ms = self._not_now()
         if code:
             self._set_reason(code, "", left_ms)
-            await self._pause(left_ms or _CHECK_MS)
+            await self._pause(min(left_ms or _CHECK_MS, _IDLE_MS))
             return
         clip = self._next_clip()
+        if clip is None and self._backlog.is_walking:
+            await sleep_ms(0)
+            return
         if clip is None:
             self._found_none = True
             code, left_ms = self._shut_for(*self._backlog.held_reason())
             others = self._backlog.other_epoch
             code = code or ("other_epoch" if others else "nothing_to_send")
             self._set_reason(code, "clips=%d" % others if others else "", left_ms)
-            await self._pause(left_ms or None)
+            idle_ms = min(_IDLE_CAP_MS, _IDLE_MS + _EACH_MS * (self._backlog.aside + others))
+            await self._pause(min(left_ms or idle_ms, idle_ms))
             return
         if clip.state != DONE and self._waits_for_clock(clip):
             self._set_reason("clock_wait", "", self._clock_wait_ms - self._clock.uptime_ms())
@@ -285,11 +292,9 @@ class Lane:
         self.reason.set(code, detail, again)
 
     async def _pause(self, limit_ms):
-        """Wait for an event, or until limit_ms is over (None: for an event alone, bounded by a
-        minute).
-        """
+        """Wait for an event, or until limit_ms is over."""
         try:
-            await wait_for_ms(self._work.wait(), min(limit_ms or 60_000, 60_000))
+            await wait_for_ms(self._work.wait(), limit_ms)
         except WAIT_ERRORS:
             pass
         self._work.clear()
