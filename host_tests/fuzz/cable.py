@@ -9,7 +9,7 @@ from device.link import dialling
 from device.link.at import At, fields
 from device.supervisor.people import People
 from device.transfer.tokens import clean_token
-from host_tests.fuzz.engine import Target, at_once, drive
+from host_tests.fuzz.engine import Target, at_once, drive, replaced
 from host_tests.fuzz.flash import DISK
 
 _ANSWERED_MS = 50  # of time that passes at each look for an answer
@@ -45,9 +45,15 @@ class Mouth:
 
 def modem(data: bytes) -> str:
     """Every question of a call, answered with data. The steps raise or say what they found."""
+    with (
+        replaced(at_module, sleep_ms=at_once, ticks_ms=_Ticks(_ANSWERED_MS)),
+        replaced(dialling, sleep_ms=at_once, ticks_ms=_Ticks(_ASKED_MS)),
+    ):
+        return _call(data)
+
+
+def _call(data):
     log = DISK.log
-    at_module.sleep_ms = dialling.sleep_ms = at_once
-    at_module.ticks_ms = _Ticks(_ANSWERED_MS)
     at = At(Mouth(data))
     result, lines = drive(at.ask("AT+CSQ", 400, "+CSQ:"))
     assert len(lines) <= 8 and all(" " <= c <= "~" for c in result + "".join(lines))
@@ -64,7 +70,6 @@ def modem(data: bytes) -> str:
         lambda: dialling._dial(at),
     )
     for step in steps:
-        at_module.ticks_ms, dialling.ticks_ms = _Ticks(_ANSWERED_MS), _Ticks(_ASKED_MS)
         try:
             drive(step())
         except DeviceError as e:

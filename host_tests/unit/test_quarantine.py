@@ -70,7 +70,7 @@ def test_an_idle_recorder_does_not_read_them_all_the_time(bench, looks):
     looks[:] = [0]
     b.run(HOUR_S)
     passes = sum(looks) / (MANY + 1)
-    assert 10 < passes < 45, passes
+    assert 10 < passes < 55, passes
     assert b.lane.reason.code == "nothing_to_send" and b.lane.rests_ms() > HOUR_S * 1000
 
 
