@@ -122,19 +122,7 @@ def is_valid(record, number):
     for text in (rid, record.get("orid", "")):
         if not isinstance(text, str) or len(text) > _MAX_RID_CHARS:
             return False
-    return record["hz"] > 0 and _is_known(record)
-
-
-def _is_known(record):
-    """True if the record knows of the cloud what its state says."""
-    state, is_chunks = record["state"], record.get("via") == CHUNKS
-    if state in (CREATED, STORED, COMPLETING) and not record.get("rid"):
-        return False
-    if state in (STORED, COMPLETING) and not isinstance(record.get("sha"), str):
-        return False
-    if state == COMPLETING and is_chunks:
-        return isinstance(record.get("parts"), int) and isinstance(record.get("md5"), str)
-    return True
+    return record["hz"] > 0
 
 
 def _are_places(places, width):

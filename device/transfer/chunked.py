@@ -27,7 +27,7 @@ from device.store.medium import medium_error
 from device.transfer.chunk_calls import NotOffered
 from device.transfer.finalize import prove
 from device.transfer.stored import StoredRange, digests
-from device.transfer.whole_file import check_audio, unread
+from device.transfer.whole_file import check_audio, check_known, unread
 
 _BODY = ".c"
 _BODY_MAX_BYTES = const(2048)
@@ -84,6 +84,7 @@ class Chunked:
         Raises NotOffered (whole, then), Permanent, Transient, NeedsOperator.
         """
         if clip.state == COMPLETING:
+            check_known(clip)
             await prove(self._store, self._calls, clip, alive, self._log)
             return
         if clip.state == OPEN:

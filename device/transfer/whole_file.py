@@ -68,6 +68,19 @@ def check_audio(clip):
         raise Permanent("too_short", "samples=%d" % clip.record["samples"])
 
 
+def check_known(clip):
+    """Raise Permanent if the record does not know of the cloud what its state says."""
+    record, state = clip.record, clip.state
+    names = ("rid",) if state in (CREATED, STORED, COMPLETING) else ()
+    if state in (STORED, COMPLETING):
+        names = ("rid", "sha")
+    if state == COMPLETING and record.get("via") == CHUNKS:
+        names = ("rid", "md5", "parts")
+    for name in names:
+        if not isinstance(record.get(name), int if name == "parts" else str):
+            raise Permanent("damaged", "record without " + name)
+
+
 def unread(store, clip, errno):
     """The DeviceError to raise where clip's audio could not be read.
 
@@ -135,6 +148,7 @@ class WholeFile:
         """
         if clip.number == self._unsaved[0]:
             self._keep(clip, **self._unsaved[1])
+        check_known(clip)
         if clip.state == COMPLETING and clip.record.get("via") == CHUNKS:
             await self._complete_chunks(clip, alive)
         if clip.state == CLOSED:
