@@ -41,7 +41,7 @@ def main(argv=None) -> int:
             console.print(f"{result.name}: {words}\n  {data[:_SHOWN_BYTES]!r}", markup=False)
     inputs = sum(result.inputs for result in results)
     failures = sum(len(result.failures) for result in results)
-    print(json.dumps({"harness": "fuzz", "inputs": inputs, "failures": failures}))
+    print(json.dumps({"part": "spoilt inputs", "inputs": inputs, "broken": failures}))
     return 1 if failures else 0
 
 

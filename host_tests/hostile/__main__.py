@@ -34,8 +34,8 @@ def main(argv=None) -> int:
     faults = [f"{o.route}: {fault}" for o in outcomes for fault in o.faults]
     for fault in faults:
         console.print(fault, markup=False)
-    summary = {"harness": "hostile", "acts": sum(o.acts for o in outcomes), "faults": len(faults)}
-    print(json.dumps(summary))
+    row = {"faults": sum(o.acts for o in outcomes), "clips": len(outcomes), "broken": len(faults)}
+    print(json.dumps({"part": "hostile world", **row}))
     return 1 if faults else 0
 
 
