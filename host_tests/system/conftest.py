@@ -47,8 +47,8 @@ class Bench:
         whole sections of config.json that replace the bench's.
         """
         cloud = self.cloud
-        # FLAC's plain twin takes half of a test's time: with CPython it is proved by the simulator's
-        # own test and by host_tests/codec.
+        # FLAC's plain twin takes half of a test's time: with CPython it is proved by the
+        # simulator's own test and by host_tests/codec.
         codec = "flac" if self.engine == "micropython" else "wav"
         own = {"mode": "button", "clip_length_s": 30, "codec": codec}
         settings = {
