@@ -58,7 +58,9 @@ def validate(tree, settings):
     for path, value in _flatten(tree):
         row = rows.get(path)
         if row is None:
-            faults.append("%s: no such setting; did you mean %s?" % (path, nearest(path, rows)))
+            faults.append(
+                "%s: no such setting; did you mean %s?" % (path[:60], nearest(path, rows))
+            )
         elif _is_allowed(row, value):
             settings[path] = value
         else:

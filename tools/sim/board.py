@@ -74,6 +74,7 @@ class VirtualBoard:
         self.folder = folder
         self.engine = engine
         self.heap_kb = heap_kb
+        self.code: pathlib.Path | None = None  # built elsewhere than usual
         folder.mkdir(parents=True, exist_ok=True)
         self.control = ControlServer()
         self.resets: list[str] = []
@@ -181,7 +182,7 @@ class VirtualBoard:
         micropython = find_micropython()
         if micropython is None:
             raise BoardError("There is no micropython: set MICROPYTHON, or use ENGINE=cpython.")
-        code = build(ROOT / "build" / "device")
+        code = self.code or build(ROOT / "build" / "device")
         return [micropython, "-X", f"heapsize={self.heap_kb}K", start, str(code)]
 
     def _environment(self) -> dict[str, str]:
