@@ -10,7 +10,7 @@ from device import strict_json
 from device.errors import UrlRefused
 from device.http.url import split
 
-_MAX_BYTES = 8192
+_MAX_BYTES = 12288
 _BOMS = (b"\xef\xbb\xbf",)
 
 
