@@ -8,6 +8,7 @@ help:
 	@echo "make simulate              record sample speech on a virtual recorder and deliver it"
 	@echo "make simulate AUDIO=my.wav the same with any PCM WAV"
 	@echo "make simulate QUALITY=30dB near-lossless FLAC; CODEC=wav for PCM"
+	@echo "make simulate KEEP=1       a recorder to play with on its page; REPLAY=knobs.json, UI=terminal"
 	@echo "make simulate ENGINE=cpython   with CPython in place of MicroPython's unix port"
 	@echo "make image BOARD=esp32-s3  what a board carries, in build/image/ (esp32, esp32-c3, virtual)"
 	@echo "make bundle BOARD=esp32-s3 KEY=key.pem   a signed update, in build/bundle/"
@@ -23,7 +24,7 @@ asr:
 	@$(PYTHON) tools/bootstrap.py --asr
 
 simulate: setup
-	@$(VENV_PYTHON) -m tools.simulate $(if $(AUDIO),--audio "$(AUDIO)") $(if $(ENGINE),--engine $(ENGINE)) $(if $(CODEC),--codec $(CODEC)) $(if $(QUALITY),--quality $(QUALITY)) $(ARGS)
+	@$(VENV_PYTHON) -m tools.simulate $(if $(AUDIO),--audio "$(AUDIO)") $(if $(ENGINE),--engine $(ENGINE)) $(if $(CODEC),--codec $(CODEC)) $(if $(QUALITY),--quality $(QUALITY)) $(if $(KEEP),--keep) $(if $(REPLAY),--replay "$(REPLAY)") $(if $(UI),--ui $(UI)) $(ARGS)
 
 image: setup
 	@$(VENV_PYTHON) -m tools.image $(or $(BOARD),esp32-s3) $(ARGS)

@@ -151,6 +151,8 @@ class Exchange:
                 if not self._is_storage and size <= _JSON_LIMIT_BYTES:
                     text += event.data
                 self._log.update(self._record, body_bytes=size)
+                if self._switches.bytes_per_s:
+                    await asyncio.sleep(len(event.data) / self._switches.bytes_per_s)
             if isinstance(event, h11.EndOfMessage):
                 self._log.update(
                     self._record,

@@ -19,6 +19,8 @@ from tools.sim.audio import AudioError, decode
 
 _DELIVERED = re.compile(r"clip delivered clip=(\d+) recording=(\S+) sha256=([0-9a-f]{64})")
 
+_EQUAL_DB = 200  # what has no noise at all
+
 
 @dataclasses.dataclass
 class ClipProof:
@@ -219,7 +221,24 @@ def flash_leftovers(folder: pathlib.Path) -> list[str]:
 def _judged(proof: ClipProof) -> str:
     if proof.faults:
         return "[red]faulty[/red]"
-    return f"{proof.snr_db:.1f} dB" if proof.snr_db < 200 else "equal"
+    return f"{proof.snr_db:.1f} dB" if proof.snr_db < _EQUAL_DB else "equal"
+
+
+def rows(proofs: list[ClipProof]) -> list[dict]:
+    """The table's facts as plain values, for the page."""
+    return [
+        {
+            "clip": proof.number,
+            "seconds": round(proof.seconds, 2),
+            "bytes": proof.size_bytes,
+            "recording": proof.recording,
+            "sha256": proof.sha256,
+            "audio": "faulty" if proof.faults else "equal" if proof.snr_db >= _EQUAL_DB
+            else f"{proof.snr_db:.1f} dB",
+            "faults": proof.faults,
+        }
+        for proof in proofs
+    ]  # fmt: skip
 
 
 def table(proofs: list[ClipProof]) -> Table:
