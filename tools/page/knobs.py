@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 _UNIX_2000_S = 946_684_800
 _EMPTY_PCT, _CHARGED_PCT = 4, 80
-_SLOW_BYTES_PER_S = 40_000
+_SLOW_BYTES_PER_S = 16_000
 _RETRY_AFTER_S = "2"
 _NO_NETWORK = {"network": "none"}
 _EXPIRED = (
@@ -60,10 +60,10 @@ KNOBS = (
          expects=("way_4g",), needs="modem"),
     Knob("portal", "way", "Sign-in page", "A hotel's page answers in place of the cloud.",
          expects=("portal",)),
-    Knob("slow", "way", "Slow link", "40 kB a second, as EDGE gives.", expects=("slow",)),
+    Knob("slow", "way", "Slow link", "16 kB a second, as 2G gives.", expects=("slow",)),
     Knob("dropped", "way", "Lose an answer",
          "The cloud completes the next clip; its answer never arrives.", "once",
-         expects=("connection_lost", "bad_answer")),
+         expects=("asked_again", "connection_lost", "bad_answer")),
     Knob("throttle", "cloud", "Too many requests", "429, with Retry-After: 2.",
          expects=("throttled",)),
     Knob("outage", "cloud", "Outage", "The API answers 503 to everything.",

@@ -16,10 +16,8 @@ import numpy as np
 import soxr
 
 SOURCES = ("quiet", "speech", "laptop")
-_SLICE_S = 0.02
 _NOISE = 24  # steps of 65,536: about -69 dBFS
 _LONGEST_SAID_S = 5.0  # of the laptop's microphone: more waits nowhere
-_SEND_S = 10.0
 
 
 class Room:
@@ -79,35 +77,36 @@ class Room:
 
     def _speak(self, line: socket.socket) -> None:
         """Give one listener what is heard, at the pace of time, until it goes away."""
-        line.settimeout(_SEND_S)
         due_s = time.monotonic()
         with line:
             while self._is_open:
-                samples, lasts_s = self._next()
                 try:
+                    asked = line.recv(2, socket.MSG_WAITALL)
+                    if len(asked) < 2:
+                        return
+                    samples, lasts_s = self._next(int.from_bytes(asked, "little"))
+                    # A busy laptop may be late, but not so that it must catch up for long.
+                    due_s = max(due_s + lasts_s, time.monotonic() - 1.0)
+                    time.sleep(max(0.0, due_s - time.monotonic()))
                     line.sendall(samples.astype("<i2").tobytes())
                 except OSError:
                     return
-                # A busy laptop may be late, but not so that it must catch up for long.
-                due_s = max(due_s + lasts_s, time.monotonic() - 1.0)
-                time.sleep(max(0.0, due_s - time.monotonic()))
 
-    def _next(self) -> tuple[np.ndarray, float]:
-        """The next slice and how long it lasts."""
-        count = int(_SLICE_S * self.rate_hz)
+    def _next(self, count: int) -> tuple[np.ndarray, float]:
+        """So many samples, and how long they last."""
+        rustle = self._noise.integers(-_NOISE, _NOISE, count, dtype="<i2")
         with self._lock:
             if self._once is not None:
                 samples, speed = self._once
-                piece, rest = samples[: 4 * count], samples[4 * count :]
+                piece, rest = samples[:count], samples[count:]
                 self._once = (rest, speed) if len(rest) else None
-                return piece, len(piece) / self.rate_hz / speed
+                rustle[: len(piece)] = piece
+                return rustle, count / self.rate_hz / speed
             if self.source == "speech":
-                at = self._position % len(self._samples)
-                piece = self._samples[at : at + count]
-                self._position = at + len(piece)
-                return piece, len(piece) / self.rate_hz
-            rustle = self._noise.integers(-_NOISE, _NOISE, count, dtype="<i2")
-            if self.source == "laptop":
+                places = np.arange(self._position, self._position + count)
+                rustle = self._samples.take(places, mode="wrap")
+                self._position = (self._position + count) % len(self._samples)
+            elif self.source == "laptop":
                 piece, self._said = self._said[:count], self._said[count:]
                 rustle[: len(piece)] = piece
-            return rustle, _SLICE_S
+            return rustle, count / self.rate_hz

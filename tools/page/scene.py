@@ -37,12 +37,13 @@ _OF_ROUTE = {
 }
 _FINE = ("sending", "nothing_to_send", "starting", "idle", "recording", "armed", "dozing")
 _WIRE_SHOWN = 14
-_SLOW_AFTER_S = 3.0
+_SLOW_AFTER_S = 1.0
+_SLOW_BYTES_PER_S = 25_000
 
 
-def codes(status: dict | None, requests: list) -> set[str]:
-    """Every code that the recorder shows now, and a few that others would not name so:
-    power_off, way_4g, slow (an upload that takes its time).
+def codes(status: dict | None, requests: list, now_s: float) -> set[str]:
+    """Every code that the recorder shows now, and what its deeds show: way_4g, slow (an upload
+    takes its time), asked_again (after an answer that was lost), power_off. now_s: of the log.
     """
     if status is None:
         return {"power_off"}
@@ -52,10 +53,16 @@ def codes(status: dict | None, requests: list) -> set[str]:
     link = status["link"]
     if link.get("up") and link.get("way") == "4g":
         found.add("way_4g")
-    for request in requests[-3:]:
-        if request.route == "put" and request.answer_status == 200 and request.ended_s:
-            if request.ended_s - request.began_s > _SLOW_AFTER_S:
+    lost = set()
+    for request in requests[-6:]:
+        lasted_s = (request.ended_s or now_s) - request.began_s
+        if request.route == "put" and lasted_s > _SLOW_AFTER_S:
+            if request.body_bytes < _SLOW_BYTES_PER_S * lasted_s:
                 found.add("slow")
+        if request.fault == "drop_answer":
+            lost.add(request.path)
+        elif request.path in lost:
+            found.add("asked_again")
     return found
 
 
@@ -105,9 +112,12 @@ def says(status: dict | None, has_power: bool) -> dict[str, Any]:
         return {"code": "no_answer", "tone": "wait", "title": title("no_answer"),
                 "ends_when": "the start-up is through"}  # fmt: skip
     recorder, queue = status["recorder"], status["queue"]
-    part = queue
-    if recorder["code"] not in _FINE or queue["code"] in _FINE and recorder["code"] == "recording":
-        part = recorder
+    # What troubles it comes first, then what it does; where both are at rest, the recorder speaks.
+    is_at_rest = queue["code"] in ("nothing_to_send", "starting")
+    is_recorder = recorder["code"] not in _FINE or is_at_rest
+    if queue["code"] == "sending" and recorder["code"] == "recording":
+        is_recorder = True
+    part = recorder if is_recorder else queue
     code = part["code"]
     said = {
         "code": code,
@@ -118,8 +128,8 @@ def says(status: dict | None, has_power: bool) -> dict[str, Any]:
     }
     if "again_in_s" in part:
         said["again_in_s"] = part["again_in_s"]
-    also = queue if part is recorder else recorder
-    if also["code"] not in _FINE[2:4] and also["code"] != "nothing_to_send":
+    also = queue if is_recorder else recorder
+    if also["code"] not in ("nothing_to_send", "starting", "idle"):
         said["also"] = title(also["code"])
     if status["clock"]["state"] == "unknown":
         said["clock"] = title("time_unknown")

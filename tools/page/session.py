@@ -121,7 +121,7 @@ class Session:
                 threading.Event().wait()
         except KeyboardInterrupt:
             self._console.print(
-                "\nDelivering what waits, then the proof. Ctrl-C once more stops it."
+                "\nDelivers what waits, then proves it. Ctrl-C again stops it."
             )
         self.watch.tell(phase="running")
         self.finish()

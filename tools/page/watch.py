@@ -115,7 +115,7 @@ class Watch:
             self._read_log()
             self._measure()
         self._list_recordings()
-        self._knobs.hear(scene.codes(status, self.requests))
+        self._knobs.hear(scene.codes(status, self.requests, self._bench.cloud.log.now_s()))
 
     def _ask(self) -> dict | None:
         if not self._bench.board.is_running():

@@ -79,6 +79,7 @@ power_off: No power
 no_answer: It starts, and has not spoken yet
 way_4g: Goes over 4G
 slow: An upload takes its time
+asked_again: An answer was lost: it asked again
 """
 _OF_CODE = dict(line.split(": ", 1) for line in _TITLES.strip().splitlines())
 

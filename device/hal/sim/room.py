@@ -2,6 +2,7 @@
 
 Loaded where `audio` of board.json is the address of a room (tools/page/room.py). Unlike a file, a
 room does not wait: what is said while nobody records, or while the power is off, is not heard.
+Each block is asked for with its number of samples, two bytes, low one first.
 What was handed over stands in the truth file, as with a file.
 """
 
@@ -44,13 +45,17 @@ class RoomMicrophone:
 
     async def _run(self, ring, line, truth):
         size_bytes = 2 * ring.frames_per_block
-        filled = 0
+        filled = size_bytes
         try:
             while True:
                 block = ring.slot()
                 if block is None:
-                    await sleep_ms(1)  # the room's words wait in the connection
+                    await sleep_ms(1)
                     continue
+                if filled == size_bytes:
+                    # Asked for block by block: what was said is either heard, or not said yet.
+                    line.send(ring.frames_per_block.to_bytes(2, "little"))
+                    filled = 0
                 await wait_readable(line)
                 try:
                     data = line.recv(size_bytes - filled)
@@ -63,7 +68,6 @@ class RoomMicrophone:
                 if filled == size_bytes:
                     truth.write(block)
                     ring.commit(ring.frames_per_block)
-                    filled = 0
         finally:
             line.close()
             truth.close()
