@@ -79,11 +79,13 @@ def test_an_empty_board_becomes_a_recorder_that_the_cloud_hears(bench, cloud, pe
     board = bench.board("empty", "REC-A1")
     words = ("provision", "--board", board.device, "--config", bench.config())
     words += ("--wifi", bench.wifi(), "--token-from", "mint:" + bench.user(), "--label", "R-1")
+    words += ("--hardware", "esp32-sd")
     asked = len(cloud.log.requests)
     code, plan = person.run(*words, "--dry-run")
     assert code == 0 and plan["state"] == "empty" and plan["release"] == "a"
     assert {path for path, _, _ in plan["send"]} == set(tree.board_tree(ARCH)) - {"boot1"} | {
-        "config.json"
+        "config.json",
+        "board.json",
     }
     assert board.read_image() == {} and not (bench.folder / "provisioned.jsonl").exists()
     assert len(cloud.log.requests) == asked
@@ -105,6 +107,7 @@ def test_an_empty_board_becomes_a_recorder_that_the_cloud_hears(bench, cloud, pe
     program, config, token = live(board)
     assert program == tree.release_files(ARCH)
     assert json.loads(config)["wifi"]["networks"] == [SSID]
+    assert json.loads(board.read_image()["board.json"]) == {"board": "esp32-sd"}
     assert not [name for name in board.read_image() if name.startswith("incoming/")]
     with cloud.client(token) as client:
         assert client.post("/devices/me/heartbeat", json={}).status_code == 200
