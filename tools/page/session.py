@@ -113,7 +113,7 @@ class Session:
     def _go_on(self, judge: Callable[[], int], page: Page) -> int:
         """Until Ctrl-C; then everything is delivered and proved once more."""
         self._console.print(f"It goes on: play with it at {page.address} . Ctrl-C ends it.")
-        self.watch.tell(phase="open")
+        self.watch.tell(phase="open", first_done=True)
         try:
             with contextlib.ExitStack() as stack:
                 if self._options.ui == "terminal" and self._console.is_terminal:

@@ -27,7 +27,7 @@ export class Knobs {
         const control = knob.kind === "once" ? h("span.once", { "aria-hidden": "true" }, "once") : h("span.switch", { "aria-hidden": "true" });
         const heard = h("span.heard", { "aria-live": "polite" });
         const hint = h("span.hint", {}, knob.hint);
-        const button = h(`button.knob.${group}`, { type: "button", "data-knob": knob.name, onclick: () => this.click(knob.name) },
+        const button = h(`button.knob.of-${group}`, { type: "button", "data-knob": knob.name, onclick: () => this.click(knob.name) },
           h("span.label", {}, knob.label), control, hint, heard);
         if (knob.kind === "hold") button.setAttribute("role", "switch");
         this.shown.set(knob.name, { button, heard, hint, knob });

@@ -6,10 +6,12 @@ import { Way } from "./way.js";
 import { Knobs } from "./knobs.js";
 import { Cloud } from "./cloud.js";
 import { Status } from "./status.js";
+import { Progress } from "./progress.js";
 
 const at = (id) => document.getElementById(id);
 const parts = [
   new Recorder(at("recorder")),
+  new Progress(at("going")),
   new Way(at("way"), at("clip")),
   new Knobs(at("knob-groups"), at("refused")),
   new Cloud(at("cloud")),

@@ -3,10 +3,10 @@
 import { bytes, h, renew, say, seconds } from "./dom.js";
 
 const STATIONS = [
-  ["record", "Record", "microphone, codec, open clip"],
+  ["record", "Record", "microphone to open clip"],
   ["wait", "Queue", "closed, safe on the card"],
   ["create", "Create", "the recording's id"],
-  ["url", "URL", "where it may go"],
+  ["url", "URL", "leave to send it"],
   ["put", "Upload", "bytes to storage"],
   ["complete", "Prove", "SHA-256 checked"],
   ["cloud", "Cloud", "freed on the card"],
