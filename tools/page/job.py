@@ -16,9 +16,11 @@ class JobFailed(Exception):
 
 
 class Job:
-    """has_heard_all(): nothing more comes that is to be recorded. show(status): progress."""
+    """has_heard_all(): nothing more comes that is to be recorded. show(status): progress.
+    plays: False if somebody else presses the button, and this person only waits for the end.
+    """
 
-    def __init__(self, bench, watch, knobs, has_heard_all, show):
+    def __init__(self, bench, watch, knobs, has_heard_all, show, plays=True):
         self._bench = bench
         self._watch = watch
         self._knobs = knobs
@@ -27,7 +29,7 @@ class Job:
         self._pressed_s = 0.0
         self._cuts = 0
         self.is_ended_by_hand = False
-        self._wants_take = True  # until all was heard, or somebody at the page ended the take
+        self._wants_take = plays  # until all was heard, or somebody at the page ended the take
 
     def run(self, is_over=lambda: True) -> None:
         """Until all is recorded and delivered, and is_over(). Raises JobFailed."""

@@ -89,7 +89,8 @@ class State:
 class Knobs:
     """bench: cloud, board, device_id, room (or None), has_modem, has_cell. Thread-safe.
 
-    on_turn(name, is_on) is called after each turn: the run's recorder of knobs.
+    on_turn(name, is_on) is called after each turn, on_said(name, code) when the recorder answers
+    it: the run's record of its knobs.
     """
 
     def __init__(self, bench):
@@ -97,7 +98,8 @@ class Knobs:
         self._lock = threading.RLock()
         self._faults: dict[str, object] = {}
         self.states = {knob.name: State() for knob in KNOBS}
-        self.on_turn: Callable[[str, bool], None] | None = None
+        self.on_turn: Callable[[str, bool], None] = _nobody
+        self.on_said: Callable[[str, str], None] = _nobody
         self.power_cuts = 0
 
     def why_not(self, knob: Knob) -> str:
@@ -143,8 +145,7 @@ class Knobs:
             if is_on:
                 state.turns += 1
                 state.said = []
-            if self.on_turn:
-                self.on_turn(name, is_on)
+            self.on_turn(name, is_on)
 
     def release_all(self) -> None:
         """Everything as it was: what a run needs to be proved."""
@@ -161,6 +162,7 @@ class Knobs:
                 for code in codes & set(BY_NAME[name].expects):
                     if is_due and code not in state.said:
                         state.said.append(code)
+                        self.on_said(name, code)
 
     # Hands
 
@@ -277,3 +279,7 @@ class Knobs:
         if bench.board.is_running():
             bench.board.command("secrets_changed")
             bench.board.command("look_again")
+
+
+def _nobody(*_details) -> None:
+    pass

@@ -1,14 +1,17 @@
 """Knobs of a run as a file, and a file turned again.
 
     {"knobs": 1, "run": {"link": "both", …}, "events": [
-        {"after": "take 1", "plus_s": 2.4, "at_s": 3.1, "knob": "wifi", "on": true}, …]}
+        {"after": "take 1", "plus_s": 2.4, "at_s": 3.1, "knob": "wifi", "on": true,
+         "said": ["wifi_not_found"]}, …]}
 
 `after` names what the recorder had done last (or the knob turned before it), `plus_s` the seconds
 since then: a replay on a slower laptop turns the same knob at the same moment of the recorder's
-life. `at_s`, seconds since the run began, is for people. Marks: start N, take N, clip N closed,
+life. `at_s`, seconds since the run began, and `said`, what the recorder answered, are for people.
+Marks: start N, take N, clip N closed,
 created, put, complete, delivered (watch.py); knob N, the Nth event of this file, from 1.
 
 `run` holds options of tools/simulate.py: without the same equipment the knobs mean another thing.
+`plays` false: the run presses no button by itself, the file does.
 What somebody said into a laptop is not in the file: a replay reads the sample aloud in its place.
 """
 
@@ -21,7 +24,8 @@ from typing import Any
 from tools.page.knobs import BY_NAME, KnobError, Knobs
 
 VERSION = 1
-RUN_OPTIONS = ("link", "battery", "codec", "quality", "rate", "clip_length", "generation", "live")
+RUN_OPTIONS = ("link", "battery", "codec", "quality", "rate", "clip_length", "generation", "live",
+               "plays")  # fmt: skip
 _MARK_LIMIT_S = 60.0
 _MOST_EVENTS = 10_000
 _MOST_BYTES = 4_000_000
@@ -93,6 +97,14 @@ class Keeper:
         events.append(event)
         self._watch.mark(f"knob {len(events)}")
         self._write()
+
+    def said(self, name: str, code: str) -> None:
+        """The recorder answers the last turn of this knob."""
+        for event in reversed(self.document["events"]):
+            if event["knob"] == name and event["on"]:
+                event.setdefault("said", []).append(code)
+                self._write()
+                return
 
     def _write(self) -> None:
         self._path.write_text(json.dumps(self.document, indent=1) + "\n")

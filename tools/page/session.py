@@ -45,7 +45,7 @@ class Session:
         said = {name: getattr(options, name) for name in RUN_OPTIONS}
         folder = pathlib.Path(options.folder).resolve()
         keeper = Keeper(folder / KNOBS_FILE, said, watch)
-        self.knobs.on_turn = keeper.turned
+        self.knobs.on_turn, self.knobs.on_said = keeper.turned, keeper.said
         watch.tell(phase="running", keep=goes_on, replay=bool(self._events))
         with contextlib.ExitStack() as stack:
             stack.enter_context(watch)
@@ -73,7 +73,8 @@ class Session:
     def _main_job(self) -> None:
         bench, watch, options = self.bench, self.watch, self._options
         if bench.room:
-            bench.room.say_once(self._samples, options.speed or 1000.0)
+            if options.plays:
+                bench.room.say_once(self._samples, options.speed or 1000.0)
 
             def has_heard_all():
                 return not bench.room.is_saying()
@@ -93,7 +94,7 @@ class Session:
                 def show(status):
                     progress.show(watch.heard_samples / bench.rate_hz, status)
 
-            job = Job(bench, watch, self.knobs, has_heard_all, show)
+            job = Job(bench, watch, self.knobs, has_heard_all, show, options.plays)
             job.run(is_over)
             self.is_ended_by_hand = job.is_ended_by_hand
 
@@ -120,9 +121,7 @@ class Session:
                     stack.enter_context(Terminal(self._console, self.watch, self.knobs))
                 threading.Event().wait()
         except KeyboardInterrupt:
-            self._console.print(
-                "\nDelivers what waits, then proves it. Ctrl-C again stops it."
-            )
+            self._console.print("\nDelivers what waits, then proves it. Ctrl-C again stops it.")
         self.watch.tell(phase="running")
         self.finish()
         return self._prove(judge, goes_on=False)
@@ -137,7 +136,7 @@ class Session:
             raise JobFailed("The board does not answer any more; its words are in serial.log.")
         if self.watch.fresh_status()["recorder"]["code"] != "idle":
             self.bench.board.command("press")
-        job = Job(self.bench, self.watch, self.knobs, lambda: True, _nothing)
+        job = Job(self.bench, self.watch, self.knobs, lambda: True, _nothing, plays=False)
         job.run()
 
     def _show_last_picture(self, page: Page) -> None:
