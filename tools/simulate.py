@@ -168,7 +168,7 @@ def put_settings(tree: dict, settings: list[tuple[str, Any]]) -> dict:
 def settle(options: argparse.Namespace, is_watched: bool) -> list[dict]:
     """Fill in what was not said, from the file of a replay first; returns its events."""
     events = []
-    options.live = options.keep
+    options.live, options.plays = options.keep, True
     if options.replay:
         found = replay.read(options.replay)
         events = found["events"]

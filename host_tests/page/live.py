@@ -14,6 +14,7 @@ import time
 import httpx
 
 from host_tests.conftest import ROOT
+from tools.page.job import AT_REST
 
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome", "chrome")
 NO_BROWSER = (
@@ -118,7 +119,7 @@ class Live:
 
     def take(self, seconds: float = 1.3) -> None:
         """Press, let it hear so much, press; until the take is closed."""
-        self.wait(lambda scene: scene["status"] and scene["status"]["recorder"]["code"] == "idle")
+        self.wait(lambda scene: scene["status"] and scene["status"]["recorder"]["code"] in AT_REST)
         before = self.scene["heard_s"]
         self.turn("press")
         self.wait(lambda scene: scene["heard_s"] - before >= seconds)
@@ -132,7 +133,9 @@ class Live:
 
     def stop(self) -> None:
         if self.process.poll() is None:
-            self.process.terminate()
+            self.process.terminate()  # delivers what waits
+            time.sleep(0.5)
+            self.process.terminate()  # stops at once
             try:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:

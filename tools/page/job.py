@@ -9,6 +9,8 @@ import time
 IDLE_LIMIT_S = 60.0  # without any progress for so long the run has failed
 _PRESS_S = 2.0  # a press shows by then
 _START_S = 30.0
+# Nothing runs, and a press begins a take. A full card stays said until then, in button mode.
+AT_REST = ("idle", "storage_full", "storage_failed")
 
 
 class JobFailed(Exception):
@@ -72,7 +74,9 @@ class Job:
         if is_recording and heard_all and self._wants_take:
             self._press()
             self._wants_take = False
-        elif code == "idle" and self._wants_take and is_pressable:
+        elif code in AT_REST and self._wants_take and is_pressable:
+            if code != "idle" and self._knobs.is_any_on():
+                return
             # Somebody else may have pressed the button since this person did.
             self.is_ended_by_hand = 0 < self._pressed_s < self._knobs.states["press"].since_s
             if self.is_ended_by_hand or heard_all:
@@ -88,7 +92,7 @@ class Job:
         queue = status["queue"]
         return (
             not self._wants_take
-            and status["recorder"]["code"] == "idle"
+            and status["recorder"]["code"] in AT_REST
             and queue["code"] == "nothing_to_send"
             and queue["waiting"] == 0
         )

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tools.page import browser
 from tools.page.bench import Bench
-from tools.page.job import Job, JobFailed
+from tools.page.job import AT_REST, Job, JobFailed
 from tools.page.knobs import Knobs
 from tools.page.replay import RUN_OPTIONS, Keeper, Player
 from tools.page.server import Page
@@ -134,7 +134,7 @@ class Session:
         status = self.watch.wait(lambda w: w.status, _FINISH_S)
         if not status:
             raise JobFailed("The board does not answer any more; its words are in serial.log.")
-        if self.watch.fresh_status()["recorder"]["code"] != "idle":
+        if self.watch.fresh_status()["recorder"]["code"] not in AT_REST:
             self.bench.board.command("press")
         job = Job(self.bench, self.watch, self.knobs, lambda: True, _nothing, plays=False)
         job.run()

@@ -9,6 +9,7 @@ import os
 from device.compat import file_size
 
 _PIECE_BYTES = 4096
+_PIECES_AT_ONCE = 4
 _LEFT_BYTES = 64 * 1024  # what records need to be closed in order
 _NAME = "/filler.bin"
 
@@ -23,8 +24,9 @@ async def _fill(storage, path):
                     left = (storage.free_bytes() - _LEFT_BYTES) // 2 // _PIECE_BYTES
                     if left <= 0:
                         break
-                f.write(piece)
-                left -= 1
+                for _ in range(_PIECES_AT_ONCE):
+                    f.write(piece)
+                left -= _PIECES_AT_ONCE
                 await asyncio.sleep(0)
     except OSError:
         pass  # full is what was wanted
