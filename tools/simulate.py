@@ -248,13 +248,14 @@ def judge(
     truth = np.frombuffer(heard.read_bytes() if heard.exists() else b"", "<i2")
     # A power cut costs what was not yet durable, and what the ring held.
     allowed = int(LOST_BY_CUT_S * options.rate) * cuts
-    missing = proof.compare_with_truth(proofs, truth, may_miss=min(allowed, len(truth)))
+    kept = set_aside(board.folder)
+    kept_samples = sum(record["samples"] for record in kept)
+    may_miss = min(allowed + kept_samples, len(truth))
+    missing = proof.compare_with_truth(proofs, truth, may_miss) - kept_samples
     faults = [f"clip {p.number}: {fault}" for p in proofs for fault in p.faults]
     is_whole = not options.live and not session.is_ended_by_hand
     if is_whole and not np.array_equal(truth, samples):
         faults.append("the microphone did not hand over what the file holds")
-    kept = set_aside(board.folder)
-    missing -= sum(record["samples"] for record in kept)
     if missing > allowed:
         faults.append(f"{missing} samples are missing")
     leftovers = leftovers_of(board.folder, {record["n"] for record in kept})
