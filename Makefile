@@ -14,6 +14,7 @@ help:
 	@echo "make bundle BOARD=esp32-s3 KEY=key.pem   a signed update, in build/bundle/"
 	@echo "make test                  the whole test suite (JOBS=1: one file after the other)"
 	@echo "make torture SEEDS=10000  months of virtual time under bad weather, then power cuts"
+	@echo "make fleet N=50            many recorders behind one project's limits: table and picture"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
 	@echo "make clean                 remove build/ and .venv"
 
@@ -42,8 +43,11 @@ torture: setup
 	@$(VENV_PYTHON) -m host_tests.update
 	@$(VENV_PYTHON) -m host_tests.rescue
 
+fleet: setup
+	@$(VENV_PYTHON) -m tools.fleet $(or $(N),50) $(ARGS)
+
 clean:
 	rm -rf build .venv
 
-.PHONY: help setup asr simulate image bundle test torture clean
+.PHONY: help setup asr simulate image bundle test torture fleet clean
 .DEFAULT_GOAL := help

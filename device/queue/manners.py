@@ -6,7 +6,7 @@ that: more used up than time has passed, and it grows by as much and a little mo
 is fast yields more than who is slow); less, and it shrinks. A device that is alone, or in a
 project without limits, never waits.
 
-Chosen by simulation (5 to 200 devices, 30 upload URLs a minute): host_tests/unit/test_fleet.py
+Chosen by simulation (5 to 200 devices, 30 upload URLs a minute): host_tests/fleet
 prints refusals and drain time of the real code.
 """
 
@@ -51,7 +51,7 @@ class Manners:
 
         Documented: 30 URLs and 100 requests a minute, and a clip takes three requests: its URLs
         are used up before its requests are, and only an answer to create warns of it. 60 %: of
-        60, 70 and 85 the one with fewest refusals, for hardly more time (host_tests/unit).
+        60, 70 and 85 the one with fewest refusals, for hardly more time (host_tests/fleet).
         """
         if self._used_pct < _NEARLY_PCT:
             return False

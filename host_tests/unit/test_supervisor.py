@@ -329,6 +329,22 @@ def test_a_beat_goes_along_with_a_delivery_half_an_interval_early(tmp_path, time
     assert len(b.cloud.bodies) == 2, "and not before the next is due"
 
 
+def test_beats_yield_where_the_projects_requests_are_used_up(tmp_path, time):
+    b = Beats(tmp_path, time)
+    b.cloud.faults = [Transient("throttled", "status=429")] * 3
+    b.run(8_300)
+    assert len(b.cloud.bodies) == 3, "at once, then after 20 minutes and 40"
+    b.run(2_400)
+    b.lane.delivered += 1
+    b.run(60)
+    assert len(b.cloud.bodies) == 4, "after 80; and no early beat beside a delivery"
+    b.run(1_300)
+    assert len(b.cloud.bodies) == 6, "it was heard: closer again, one by one, after 40 and 20"
+    b.cloud.faults = [Transient("throttled")] * 20
+    b.run(6 * 86_400)
+    assert 6 + 8 < len(b.cloud.bodies) < 6 + 11, "once in two days at last, not never"
+
+
 def test_beats_of_a_fleet_spread_when_power_returns(tmp_path, time):
     starts = set()
     for bits in range(32):
