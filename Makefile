@@ -15,6 +15,7 @@ help:
 	@echo "make test                  the whole test suite (JOBS=1: one file after the other)"
 	@echo "make torture SEEDS=10000  months of virtual time under bad weather, then power cuts"
 	@echo "make fleet N=50            many recorders behind one project's limits: table and picture"
+	@echo "make pictures              the pictures of the page in docs/pictures/ (needs Chromium)"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
 	@echo "make clean                 remove build/ and .venv"
 
@@ -46,8 +47,11 @@ torture: setup
 fleet: setup
 	@$(VENV_PYTHON) -m tools.fleet $(or $(N),50) $(ARGS)
 
+pictures: setup
+	@$(VENV_PYTHON) -m host_tests.page
+
 clean:
 	rm -rf build .venv
 
-.PHONY: help setup asr simulate image bundle test torture fleet clean
+.PHONY: help setup asr simulate image bundle test torture fleet pictures clean
 .DEFAULT_GOAL := help

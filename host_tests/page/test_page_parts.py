@@ -221,10 +221,9 @@ def made_bundle(path: pathlib.Path, log: str = LOG) -> pathlib.Path:
 
 def test_a_support_bundle_becomes_knobs(tmp_path, capsys):
     path = made_bundle(tmp_path / "rec1.tar.gz")
-    assert from_bundle.main([str(path)]) == 0
-    said = capsys.readouterr()
     target = tmp_path / "knobs.json"
-    target.write_text(said.out)
+    assert from_bundle.main([str(path), "--out", str(target)]) == 0
+    said = capsys.readouterr()
     found = replay.read(target)
     assert found["run"] == {"live": True, "plays": False}
     assert [(event["knob"], event["on"]) for event in found["events"]] == [

@@ -49,7 +49,7 @@ def test_a_run_replayed_gives_the_same_reasons_and_as_many_clips(start):
     live.turn("speech")
     for name in ("wifi", "outage"):
         live.turn(name)
-        live.take(1.5)
+        live.take(2.5)
         live.wait(lambda scene, name=name: live.said(name))
         live.turn(name, False)
         live.wait_idle()

@@ -1,6 +1,6 @@
 """Turn a support bundle (`recorder doctor --bundle`) into knobs for `make simulate REPLAY=…`.
 
-    python -m tools.page.from_bundle rec1.tar.gz > knobs.json
+    python -m tools.page.from_bundle rec1.tar.gz --out knobs.json
 
 Of the log that the board kept, whatever a knob can make again: takes, power cuts, the network
 away and back, what cloud and storage answered, a low battery, a full card, refused times.
@@ -217,13 +217,18 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.page.from_bundle", description=__doc__,
                                      formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
     parser.add_argument("bundle", type=pathlib.Path, help="FILE.tar.gz of `recorder doctor`")
+    parser.add_argument("--out", type=pathlib.Path, help="where it is written (default: stdout)")
     options = parser.parse_args(argv)
     try:
         document, left_out = from_log(read_log(options.bundle))
     except BundleError as error:
         print(f"from_bundle: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(document, indent=1))
+    text = json.dumps(document, indent=1) + "\n"
+    if options.out:
+        options.out.write_text(text)
+    else:
+        sys.stdout.write(text)
     turned = collections.Counter(event["knob"] for event in document["events"])
     print("knobs: " + ", ".join(f"{n} {name}" for name, n in turned.items()), file=sys.stderr)
     for what, n in left_out.items():

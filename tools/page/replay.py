@@ -7,8 +7,9 @@
 `after` names what the recorder had done last (or the knob turned before it), `plus_s` the seconds
 since then: a replay on a slower laptop turns the same knob at the same moment of the recorder's
 life. `at_s`, seconds since the run began, and `said`, what the recorder answered, are for people.
-Marks: start N, take N, clip N closed,
-created, put, complete, delivered (watch.py); knob N, the Nth event of this file, from 1.
+Marks: start N and take N, counted from 1; clip N closed, created, put, complete, delivered
+(watch.py); knob N, the Nth event of this file; knob N said, when the recorder answered it: so no
+knob is put off before it was noticed.
 
 `run` holds options of tools/simulate.py: without the same equipment the knobs mean another thing.
 `plays` false: the run presses no button by itself, the file does.
@@ -100,9 +101,11 @@ class Keeper:
 
     def said(self, name: str, code: str) -> None:
         """The recorder answers the last turn of this knob."""
-        for event in reversed(self.document["events"]):
-            if event["knob"] == name and event["on"]:
-                event.setdefault("said", []).append(code)
+        events = self.document["events"]
+        for i in range(len(events), 0, -1):
+            if events[i - 1]["knob"] == name and events[i - 1]["on"]:
+                events[i - 1].setdefault("said", []).append(code)
+                self._watch.mark(f"knob {i} said")
                 self._write()
                 return
 

@@ -192,11 +192,10 @@ class Watch:
             rms = np.sqrt((samples**2).mean()) if len(samples) else 0.0
             self.level_dbfs = round(20 * np.log10(max(rms, 1.0) / 32768), 1)
         self.heard_samples = size
-        recorder = (self.status or {}).get("recorder", {})
-        if recorder.get("take", 0) and recorder.get("code") == "recording":
-            if recorder["take"] > self._takes:
-                self._takes = recorder["take"]
-                self.mark(f"take {self._takes}")
+        begun = self._bench.board.control.count("microphone_start")
+        while self._takes < begun:
+            self._takes += 1
+            self.mark(f"take {self._takes}")
 
     def _list_recordings(self) -> None:
         """Again after each request that changed the list, and while words are awaited."""

@@ -64,10 +64,10 @@ export class Recorder {
       bar.setAttribute("height", height);
       bar.setAttribute("y", (SCOPE_PX - height) / 2);
     });
-    this.set("level", level === null ? 0 : 100 * (1 - level / QUIETEST_DBFS), level === null ? "–" : `${Math.round(level)} dBFS`, level > -3 ? 2 : 0);
+    this.set("level", level === null ? 0 : 100 * (1 - level / QUIETEST_DBFS), level === null ? "–" : `${Math.round(level)} dBFS`, level !== null && level > -3 ? 2 : 0);
     const percent = status?.battery_pct ?? null;
     const charging = status?.charging ? " ⚡" : "";
-    this.set("battery", percent === null ? 100 : percent, percent === null ? (status ? "mains" : "–") : `${percent} %${charging}`, percent !== null && percent < 15 ? 2 : 0);
+    this.set("battery", percent ?? (status ? 100 : 0), percent === null ? (status ? "mains" : "–") : `${percent} %${charging}`, percent !== null && percent < 15 ? 2 : 0);
     const used = status?.storage.used_pct ?? null;
     this.set("card", used ?? 0, used === null ? "–" : `${used} % used`, used > 94 ? 2 : used > 79 ? 1 : 0);
   }
