@@ -57,6 +57,7 @@ FOLDER = ROOT / "build" / "simulate"
 SAMPLE_REPEATS = 3  # 25 s of speech: three times over it makes several clips
 QUALITIES = ("auto", "lossless", "36dB", "30dB", "25dB")
 WATCHED_SPEED = 8  # where somebody looks, a clip should be seen
+LONG_DRIVER_MS = 600_000  # there a busy laptop loses nothing by being late
 CHARGED_PCT = 80
 LOST_BY_CUT_S = 1.6  # a second that was not synced yet, and the ring
 
@@ -177,7 +178,9 @@ def settle(options: argparse.Namespace, is_watched: bool) -> list[dict]:
     options.link = options.link or ("both" if options.live else "wifi")
     if options.battery is None and options.live:
         options.battery = CHARGED_PCT
+    options.driver_ms = 500
     if options.speed is None:
+        options.driver_ms = LONG_DRIVER_MS
         options.speed = WATCHED_SPEED if is_watched or options.live else 0
     return events
 
@@ -223,6 +226,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
             audio=bench.room.address if bench.room else folder / "heard.pcm",
             rate_hz=options.rate,
             speed=options.speed,
+            driver_ms=options.driver_ms,
             hosts=cloud.hosts,
             root_der=cloud.ca_der,
             config=device_config(cloud, options),

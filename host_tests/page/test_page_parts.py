@@ -228,13 +228,15 @@ def test_a_support_bundle_becomes_knobs(tmp_path, capsys):
     assert found["run"] == {"live": True, "plays": False}
     assert [(event["knob"], event["on"]) for event in found["events"]] == [
         ("speech", True),
-        ("press", True), ("press", True),  # one take, however many clips
-        ("outage", True), ("outage", False),
+        ("press", True), ("outage", True), ("press", True),  # one take, however many clips
+        ("outage", False),
         ("wifi", True), ("wifi", False),
         ("power", True), ("power", False),  # not the watchdog: no knob makes it
         ("battery", True), ("battery", False),
     ]  # fmt: skip
     assert all(event["plus_s"] <= 6 for event in found["events"])
+    assert [event["after"] for event in found["events"][:5]] == [
+        "start 1", "knob 1", "knob 2", "knob 3", "knob 3 said"]  # fmt: skip
     assert "a start after watchdog (1 times)" in said.err
     assert "task is overdue (1 times)" in said.err
 

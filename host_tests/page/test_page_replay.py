@@ -67,11 +67,11 @@ def test_a_power_cut_in_the_main_job_is_replayed_and_the_rest_is_heard(start, tm
     """The file's own run: no room, the plain recorder, and the person presses once more."""
     path = tmp_path / "knobs.json"
     events = [
-        {"after": "clip 1 closed", "plus_s": 0.2, "knob": "power", "on": True},
+        {"after": "clip 1 closed", "plus_s": 0.0, "knob": "power", "on": True},
         {"after": "knob 1", "plus_s": 0.5, "knob": "power", "on": False},
     ]
     path.write_text(json.dumps({"knobs": 1, "run": {"link": "wifi"}, "events": events}))
-    live = replayed(start, "cut", path, "--speed", "20")
+    live = replayed(start, "cut", path)
     assert told(live) == [("power", True, ["power_off"]), ("power", False, [])]
     assert proved(live) >= 3
     lost_s = float(re.search(r"1 power cuts cost ([\d.]+) s", live.output())[1])

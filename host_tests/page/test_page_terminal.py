@@ -1,4 +1,4 @@
-"""UI=terminal: the picture on a real (pseudo) terminal, knobs by letters; quiet where there is none."""
+"""UI=terminal: the picture on a pseudo terminal, knobs by letters; quiet where there is none."""
 
 import json
 import os

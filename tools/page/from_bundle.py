@@ -38,6 +38,8 @@ _OF_REASON = {
     "timeout": "slow",
 }
 _CLOUD_KNOBS = ("throttle", "outage", "portal", "expired", "token", "slow")
+# Put off only after the recorder has noticed them.
+_NOTICED = ("throttle", "outage", "portal", "expired", "token", "wifi", "battery")
 _NO_NETWORK = ("wifi_not_found", "link_down", "cellular_not_found")
 
 
@@ -88,8 +90,14 @@ class Story:
             self._turn(name, False)
         self._turn_take(False)
         events = [{"knob": "speech", "on": True, "after": "start 1", "plus_s": 1.0}, *self.events]
-        for i, event in enumerate(events[1:], 1):
-            event["after"] = f"knob {i}"
+        turned_on: dict[str, int] = {}
+        for i, event in enumerate(events, 1):
+            if i > 1:
+                event["after"] = f"knob {i - 1}"
+            if event["on"]:
+                turned_on[event["knob"]] = i
+            elif event["knob"] in _NOTICED:
+                event["after"] = f"knob {turned_on[event['knob']]} said"
         return {"knobs": VERSION, "run": {"live": True, "plays": False}, "events": events}
 
     def _pass_time(self, line: str) -> None:
@@ -110,11 +118,20 @@ class Story:
             return
         self._on = [*self._on, name] if is_on else [other for other in self._on if other != name]
         self._event(name, is_on)
+        if is_on and name in _CLOUD_KNOBS:
+            self._put_before_the_press()
 
     def _event(self, name: str, is_on: bool, least_s: float = _SHORTEST_PAUSE_S) -> None:
         pause_s = max(least_s, min(_LONGEST_PAUSE_S, self._pause_s))
         self.events.append({"knob": name, "on": is_on, "plus_s": round(pause_s, 1)})
         self._pause_s = 0.0
+
+    def _put_before_the_press(self) -> None:
+        """What a clip met when it was to leave was there before its take ended."""
+        *_, press, trouble = [{}, *self.events]
+        if press.get("knob") == "press" and not self._take:
+            self.events[-2:] = [trouble, press]
+            trouble["plus_s"], press["plus_s"] = press["plus_s"], _SHORTEST_PAUSE_S
 
     def _turn_take(self, runs: bool, number: int = 0) -> None:
         if bool(self._take) != runs:
