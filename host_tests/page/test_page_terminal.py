@@ -1,5 +1,6 @@
 """UI=terminal: the picture on a pseudo terminal, knobs by letters; quiet where there is none."""
 
+import fcntl
 import json
 import os
 import pty
@@ -7,6 +8,7 @@ import re
 import select
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -15,6 +17,10 @@ from host_tests.conftest import ROOT
 from tools.page.terminal import letters
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def _control_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 class Screen:
@@ -26,7 +32,7 @@ class Screen:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tools.simulate", *arguments],
             cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, env=environment,
-            start_new_session=True,
+            start_new_session=True, preexec_fn=_control_terminal,  # so that Ctrl-C is one
         )  # fmt: skip
         os.close(slave)
         self.text = ""
