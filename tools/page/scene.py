@@ -10,6 +10,7 @@ Where a clip is (`stage`) comes from its record on the flash, and from the reque
 wire for it. Nothing secret: the wire log keeps no token, no signature and no query.
 """
 
+import re
 from typing import Any
 
 from tools.cloud.wirelog import redact
@@ -36,6 +37,7 @@ _OF_ROUTE = {
     "finalize": "complete",
 }
 _FINE = ("sending", "nothing_to_send", "starting", "idle", "recording", "armed", "dozing")
+_RECORDING = re.compile(r"/(rec_\w+)/")
 _WIRE_SHOWN = 14
 _SLOW_AFTER_S = 1.0
 _SLOW_BYTES_PER_S = 25_000
@@ -66,16 +68,20 @@ def codes(status: dict | None, requests: list, now_s: float) -> set[str]:
     return found
 
 
-def clip_of(request, requests: list) -> int:
-    """The number of the clip that a request was for, 0 if it was for none."""
+def clip_of(request, of_recording: dict[str, int]) -> int:
+    """The number of the clip that a request was for, 0 if it was for none.
+
+    of_recording: recording id -> clip; a create that was answered is added to it, so requests
+    come in order.
+    """
     if request.route == "create":
-        return ((request.body_json or {}).get("metadata") or {}).get("clip", 0)
-    for other in reversed(requests):
-        if other.route == "create" and isinstance(other.answer_json, dict):
-            rid = other.answer_json.get("id")
-            if rid and f"/{rid}/" in request.path:
-                return clip_of(other, requests)
-    return 0
+        number = ((request.body_json or {}).get("metadata") or {}).get("clip", 0)
+        rid = (request.answer_json or {}).get("id")
+        if number and rid:
+            of_recording[rid] = number
+        return number
+    found = _RECORDING.search(request.path)
+    return of_recording.get(found[1], 0) if found else 0
 
 
 def compose(watch, bench, knobs) -> dict[str, Any]:
@@ -145,9 +151,9 @@ def _tone(code: str, light: str | None) -> str:
 def clips(watch, bench) -> list[dict[str, Any]]:
     """Every clip that is known of, on the flash or already gone from it."""
     wire: dict[int, list] = {}
-    of_rid: dict[str, int] = {}
+    of_recording: dict[str, int] = {}
     for request in watch.requests:
-        number = _clip_number(request, of_rid)
+        number = clip_of(request, of_recording)
         if number:
             wire.setdefault(number, []).append(request)
     delivered = {r["clip"]: r for r in watch.recordings if r["status"] not in _UNFINISHED}
@@ -161,17 +167,6 @@ def clips(watch, bench) -> list[dict[str, Any]]:
 
 
 _UNFINISHED = ("pending", "streaming")
-
-
-def _clip_number(request, of_rid: dict[str, int]) -> int:
-    """As clip_of, for a walk in order."""
-    if request.route == "create":
-        number = clip_of(request, [])
-        rid = (request.answer_json or {}).get("id") if number else None
-        if rid:
-            of_rid[rid] = number
-        return number
-    return next((n for rid, n in of_rid.items() if f"/{rid}/" in request.path), 0)
 
 
 def _clip(number, on_flash, wire, recording, is_in_hand, bench, watch) -> dict[str, Any]:

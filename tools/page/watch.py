@@ -23,6 +23,7 @@ _LOOK_S = 0.1
 _ANSWER_S = 1.5
 _LEVEL_S = 0.1
 _LOG_LINES = 40
+_REQUESTS_KEPT = 2000
 _DELIVERIES = ("create", "complete", "finalize")
 _CLIP_LINE = re.compile(r"clip (closed|created|delivered) clip=(\d+)")
 
@@ -40,6 +41,7 @@ class Watch:
         self.status: dict | None = None  # None: no power, or it has not answered yet
         self.marks: list[tuple[str, float]] = []  # what the recorder did, and when
         self.requests: list = []
+        self._clip_of_recording: dict[str, int] = {}
         self._open_from = 1  # the oldest request that is not through
         self.clips: dict[int, dict] = {}
         self._flash_state: tuple | None = None
@@ -48,7 +50,7 @@ class Watch:
         self._log_rest = ""
         self._starts = self._takes = 0
         self.recordings: list[dict] = []
-        self._listed_for = -1
+        self._listed_for: tuple | None = None
         self.level_dbfs: float | None = None
         self.heard_samples = 0
         self.run: dict[str, Any] = {"phase": "starting"}  # what the run says of itself
@@ -141,25 +143,22 @@ class Watch:
         return clips
 
     def _take_requests(self, newest: list) -> None:
-        known = len(self.requests) and {r.number for r in self.requests[-200:]} or set()
+        known = {request.number: i for i, request in enumerate(self.requests)}
         for request in newest:
             if request.origin == "operator":
                 continue
             if request.number in known:
-                at = next(
-                    i for i in range(len(self.requests) - 1, -1, -1)
-                    if self.requests[i].number == request.number
-                )  # fmt: skip
-                self.requests[at] = request
+                self.requests[known[request.number]] = request
+                scene.clip_of(request, self._clip_of_recording)
                 continue
             self.requests.append(request)
-            if request.route in ("put", "complete"):
-                number = scene.clip_of(request, self.requests)
-                if number:
-                    self.mark(f"clip {number} {request.route}")
-        running = [r.number for r in newest if r.ended_s is None]
+            number = scene.clip_of(request, self._clip_of_recording)
+            if number and request.route in ("put", "complete"):
+                self.mark(f"clip {number} {request.route}")
+        running = [request.number for request in newest if request.ended_s is None]
         if newest:
             self._open_from = min(running) if running else newest[-1].number + 1
+        self.requests = self.requests[-_REQUESTS_KEPT:]
 
     def _read_log(self) -> None:
         path = self._bench.board.folder / "serial.log"
@@ -199,7 +198,8 @@ class Watch:
 
     def _list_recordings(self) -> None:
         """Again after each request that changed the list, and while words are awaited."""
-        done = sum(1 for r in self.requests if r.route in _DELIVERIES and r.service_status)
+        changes = [r for r in self.requests if r.route in _DELIVERIES and r.service_status]
+        done = (len(changes), changes[-1].number if changes else 0)
         words_due = any(r.get("transcript_due") for r in self.recordings)
         if done == self._listed_for and not (words_due and self._looks % 10 == 0):
             return

@@ -6,7 +6,7 @@ const STATIONS = [
   ["record", "Record", "microphone to open clip"],
   ["wait", "Queue", "closed, safe on the card"],
   ["create", "Create", "the recording's id"],
-  ["url", "URL", "where to send it"],
+  ["url", "URL", "where to go"],
   ["put", "Upload", "bytes to storage"],
   ["complete", "Prove", "SHA-256 checked"],
   ["cloud", "Cloud", "freed on the card"],
