@@ -13,7 +13,7 @@ help:
 	@echo "make image BOARD=esp32-s3  what a board carries, in build/image/ (esp32, esp32-c3, virtual)"
 	@echo "make bundle BOARD=esp32-s3 KEY=key.pem   a signed update, in build/bundle/"
 	@echo "make test                  the whole test suite (JOBS=1: one file after the other)"
-	@echo "make torture SEEDS=10000  months of virtual time under bad weather, then power cuts"
+	@echo "make torture SEEDS=10000  months of virtual time, power cuts and more; one table at the end"
 	@echo "make fleet N=50            many recorders behind one project's limits: table and picture"
 	@echo "make pictures              the pictures of the page in docs/pictures/ (needs Chromium)"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
@@ -38,11 +38,7 @@ test: setup
 	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 torture: setup
-	@$(VENV_PYTHON) -W ignore -m tools.torture.month --seed 1 --count $(or $(SEEDS),10000)
-	@$(VENV_PYTHON) -W ignore -m tools.torture.month --seed 1 --count $(or $(SEEDS),10000) --chunks
-	@$(VENV_PYTHON) -m host_tests.power
-	@$(VENV_PYTHON) -m host_tests.update
-	@$(VENV_PYTHON) -m host_tests.rescue
+	@$(VENV_PYTHON) -m tools.torture $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 fleet: setup
 	@$(VENV_PYTHON) -m tools.fleet $(or $(N),50) $(ARGS)

@@ -40,7 +40,10 @@ def planner_of(settings, link, http, clock, kept, log):
 
     offset_min = settings["schedule.utc_offset_min"]
     budget = Budget(caps, kept, clock, offset_min * 60, log)
-    return Planner(link, http, clock, budget, Schedule(hours, offset_min) if hours else None)
+    off_peak = Schedule(hours, offset_min) if hours else None
+    planner = Planner(link, http, clock, budget, off_peak)
+    link.permits = planner.shut
+    return planner
 
 
 def keeper_of(board, settings, saves, parts, clock, log):

@@ -73,6 +73,8 @@ class Joints:
 
     def work_came(self):
         """A clip is closed or repaired, or the time became known."""
+        if self.planner is not None:
+            self.planner.work_came()
         self.lane.notify()
         if self.keeper:
             self.keeper.notify()

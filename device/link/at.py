@@ -9,6 +9,7 @@ Framing and result codes: ITU-T V.250 (5.7, 6.2); +CME ERROR: 3GPP TS 27.007 (9.
 """
 
 from device.compat import const, is_digits, sleep_ms, ticks_diff, ticks_ms
+from device.errors import Transient
 
 _LOOK_MS = const(20)
 _LINE_BYTES = const(128)  # a longer line is none that we ask for: its rest is dropped
@@ -28,10 +29,13 @@ _SIM_TEXTS = (
 
 
 class At:
-    """port: the modem port (write, readinto). One owner at a time."""
+    """port: the modem port (write, readinto). One owner at a time. way: once its is_held is true,
+    questions and pauses end with Transient(link_changing); None: nobody interrupts.
+    """
 
-    def __init__(self, port):
+    def __init__(self, port, way=None):
         self._port = port
+        self._way = way
         self._piece = bytearray(64)
         self._line = bytearray()
 
@@ -44,6 +48,16 @@ class At:
         self._drop_input()
         self._port.write(command.encode() + b"\r")
         return await self._answer(command, limit_ms, prefix)
+
+    async def pause(self, duration_ms):
+        """Wait between two questions."""
+        self._go_on()
+        await sleep_ms(duration_ms)
+        self._go_on()
+
+    def _go_on(self):
+        if self._way is not None and self._way.is_held:
+            raise Transient("link_changing", "dialling was interrupted")
 
     async def sync(self, tries):
         """True if the modem answers AT with OK. Its echo is off afterwards, errors are numbers."""
@@ -68,6 +82,7 @@ class At:
         lines = []
         started = ticks_ms()
         while ticks_diff(ticks_ms(), started) < limit_ms:
+            self._go_on()
             for line in self._arrived():
                 if line == command:
                     continue  # the echo

@@ -11,17 +11,19 @@ _STEPS = ("dial", "redial", "power")
 
 
 async def start(way, log):
-    """Dial; returns when there is an address. Raises Transient or NeedsOperator."""
+    """Dial; returns when there is an address. Raises Transient or NeedsOperator; within seconds
+    once way.is_held.
+    """
     modem, settings, secrets = way.port, way.settings, way.secrets
     forget_module("device.link.dialling")
     forget_module("device.link.at")
     rung = dialling.RUNG_POWER if way.is_stuck else min(way.rung, dialling.RUNG_POWER)
     way.step = _STEPS[rung]
-    await dialling.call(modem, settings, secrets, rung, log)
+    await dialling.call(modem, settings, secrets, rung, log, way)
     password = secrets.get("cellular:password") or ""
     modem.start_data(settings["auth"], settings["user"], password)
     started = ticks_ms()
-    while ticks_diff(ticks_ms(), started) < _PPP_UP_MS:
+    while not way.is_held and ticks_diff(ticks_ms(), started) < _PPP_UP_MS:
         status = modem.data_status()
         if status == "up":
             way.is_stuck = False

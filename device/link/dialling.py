@@ -36,13 +36,14 @@ RUNG_POWER = const(2)
 _HOME, _DENIED, _AWAY = "1", "3", "5"  # <stat> of TS 27.007 7.2, as far as it carries data
 
 
-async def call(modem, settings, secrets, rung, log):
+async def call(modem, settings, secrets, rung, log, way=None):
     """Bring the modem to CONNECT; the byte port then belongs to PPP.
 
     settings: dict with apn, roaming. rung: of the ladder in docs/link.md. The modem port's
-    signal_dbm and is_roaming are set. Raises Transient or NeedsOperator (codes of reasons.LANE).
+    signal_dbm and is_roaming are set. way: see At. Raises Transient or NeedsOperator (codes of
+    reasons.LANE); interrupted within ten seconds, and whoever leaves the way then hangs up.
     """
-    at = At(modem)
+    at = At(modem, way)
     await _wake(at, modem, rung, log)
     await _unlock(at, secrets, log)
     await _set_context(at, settings["apn"], rung)
@@ -93,7 +94,7 @@ async def _wake(at, modem, rung, log):
         while ticks_diff(ticks_ms(), started) < _BOOT_MS:
             if await _answers(at, modem):
                 return
-            await sleep_ms(_STEP_MS)
+            await at.pause(_STEP_MS)
         await _press(modem, modem.key_on_ms)
     raise Transient("modem_silent", "no answer to AT")
 
@@ -152,7 +153,7 @@ async def _unlock(at, secrets, log):
             if result in ("CME 10", "CME 13", "CME 15") or "NOT" in state or "REMOVED" in state:
                 raise Transient("sim_absent", state[:24] or result)
             raise Transient("sim_busy", state[:24] or result or "no answer")
-        await sleep_ms(_STEP_MS)
+        await at.pause(_STEP_MS)
 
 
 async def _enter_pin(at, secrets, log):
@@ -225,7 +226,7 @@ async def _register(at, may_roam):
             raise Transient("cellular_denied", "registration")
         if waited_ms > _REGISTER_MS:
             raise Transient("cellular_not_found", "no network")
-        await sleep_ms(2 * _STEP_MS)
+        await at.pause(2 * _STEP_MS)
 
 
 async def _state(at, command, prefix):

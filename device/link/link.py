@@ -61,14 +61,17 @@ class Way:
 class Link:
     """ways: most wanted first; changed(is_up): told at each change; is_idle(): no clip in hand;
     probe(is_doubted): coroutine, see link/probe.py; plan_reset(reason), or None where nobody can;
-    slots: durable (store.slots), or None.
+    slots: durable (store.slots), or None; permits(kind) -> (reason, ms) or (None, 0): what closes
+    a way now (planner.shut), None where nothing is limited; may be put in later.
     """
 
-    def __init__(self, ways, changed, log, is_idle, probe, plan_reset, slots):
+    def __init__(self, ways, changed, log, is_idle, probe, plan_reset, slots, permits=None):
         self.ways = ways
         self.log = log
         self.plan_reset = plan_reset
         self.slots = slots
+        self.permits = permits
+        self.barred = None  # a reason for which the settings close a way now (rules.choose)
         self.kept = None  # of rules.py, once it was read
         self.current = None
         self.better_ticks_ms = None  # when a better way may be tried, or None
@@ -105,6 +108,22 @@ class Link:
 
     def release(self):
         self.hold(None)
+
+    def shut(self):
+        """(reason, ms until it may end or 0) if a rule of the settings keeps us down, else
+        (None, 0).
+        """
+        for way in self.ways if self.permits and not self._up else ():
+            code, left_ms = self.permits(way.kind)
+            if code and code == self.reason:
+                return code, left_ms
+        return None, 0
+
+    def look_again(self):
+        """A rule that closed a way may hold no longer."""
+        if not (self._up or self._held):
+            self._set(False, "link_down")
+            self._moved.set()
 
     def is_resting(self):
         """True once the radio is off because of hold()."""
@@ -156,7 +175,14 @@ class Link:
                 self._set(False, self._held or "no_wifi_configured")
                 await self._pause(_RETRY_CAP_MS)
                 continue
-            way = self.current = self._rule("choose") if len(self.ways) > 1 else self.ways[0]
+            way = self.ways[0]
+            if len(self.ways) > 1 or self.permits:
+                way = self._rule("choose")
+            if way is None:
+                self._set(False, self.barred)
+                await self._pause(min(_RETRY_CAP_MS, self.shut()[1] or _RETRY_CAP_MS))
+                continue
+            self.current = way
             way.is_held = False
             check_in(_START_MS)
             if await self._start(way):
@@ -190,8 +216,10 @@ class Link:
             await _module_of(way).start(way, self.log)
         except DeviceError as e:
             self.log.warning("%s failed way=%s reason=%s", way.step, way.kind, e)
-            await self._leave(self._held or e.code)
-            if not self._held:
+            held = self._held  # it was interrupted: no fault of the way
+            code = self.barred if self.barred and e.code == "wifi_not_found" else e.code
+            await self._leave(held or code)
+            if not held:
                 self._rule("died", way, e.code)
             return False
         self.exchange_succeeded()
@@ -213,10 +241,9 @@ class Link:
             self._rule("look_for_better")
         while True:
             check_in(_CHECK_IN_MS)
-            if self._held:
-                return self._held
-            if not port.is_up():
-                return "link_down"
+            code = self._forbidden(way)
+            if code:
+                return code
             if port.address() != address:
                 self.log.warning("address changed way=%s", way.kind)
                 address = port.address()
@@ -244,6 +271,18 @@ class Link:
                 self._wish = ticks_diff(self.better_ticks_ms, now) <= 0
                 wished = now
             await sleep_ms(_WATCH_MS)
+
+    def _forbidden(self, way):
+        """Why the way may not stay, or None."""
+        if self._held:
+            return self._held
+        if not way.port.is_up():
+            return "link_down"
+        if self.permits and self._idle():
+            code = self.permits(way.kind)[0]
+            if code != "clock_wait":  # the way may tell the time
+                return code
+        return None
 
     async def _look_out(self):
         """Probe when it is time to; returns why the way has to be left, or None."""

@@ -7,6 +7,7 @@ from device.compat import const, ticks_add, ticks_diff, ticks_ms
 
 _REST_FIRST_MS = const(300_000)
 _REST_CAP_MS = const(3_600_000)
+_SHUT_CAP_MS = const(86_400_000)  # ticks compare over six days at most
 _ASK_AGAIN_MS = const(20_000)
 _ASK_RARELY_MS = const(60_000)  # nothing that we do changes it
 _DEAD_PROVED = const(3)  # probes in a row
@@ -25,13 +26,15 @@ UNSURE = ("low_memory", "tls_dates")  # says nothing about the way
 
 def choose(link):
     """The first way that does not rest, of Wi-Fi the one that was good last; if all rest, the one
-    whose rest ends first.
+    whose rest ends first. None if the settings close them all: link.barred says why.
     """
     kept = _kept(link)
-    ready = [way for way in link.ways if not _rests(way)]
+    link.barred = None
+    ready = _ready(link)
     if not ready:
         now = ticks_ms()
-        return min(link.ways, key=lambda way: ticks_diff(way.rests_until, now))
+        resting = [way for way in link.ways if not _is_shut(link, way)]
+        return min(resting, key=lambda way: ticks_diff(way.rests_until, now), default=None)
     first = ready[0]
     if link.reason != "link_changing" and first.kind == "wifi":
         for way in ready:
@@ -42,7 +45,7 @@ def choose(link):
 
 def is_anyone_ready(link):
     """True if some way does not rest, but for the only one."""
-    return len(link.ways) > 1 and not all([_rests(way) for way in link.ways])
+    return len(link.ways) > 1 and bool(_ready(link))
 
 
 def look_for_better(link):
@@ -51,9 +54,13 @@ def look_for_better(link):
     for way in link.ways:
         if way is link.current:
             break
-        if not _rests(way):
-            _rest(way)
-        ends = way.rests_until
+        if _is_shut(link, way):
+            left_ms = link.permits(way.kind)[1]
+            ends = ticks_add(ticks_ms(), min(left_ms or _REST_CAP_MS, _SHUT_CAP_MS))
+        else:
+            if not _rests(way):
+                _rest(way)
+            ends = way.rests_until
         if link.better_ticks_ms is None or ticks_diff(ends, link.better_ticks_ms) < 0:
             link.better_ticks_ms = ends
 
@@ -77,7 +84,7 @@ def _judged(link, found, heard):
         return None
     if heard in IN_THE_WAY and code not in IN_THE_WAY:
         code = heard  # whether or not it lets questions about the time pass
-    others = [way for way in link.ways if way is not link.current and not _rests(way)]
+    others = [way for way in _ready(link) if way is not link.current]
     link.trouble = code
     link.log.warning("probe way=%s reason=%s", link.kind, code)
     if code != "away" and code not in IN_THE_WAY and code not in UNSURE:
@@ -120,6 +127,21 @@ def died(link, way, code):
             _reset(link, code)
     if len(link.ways) > 1:
         _rest(way)
+
+
+def _ready(link):
+    return [way for way in link.ways if not (_rests(way) or _is_shut(link, way))]
+
+
+def _is_shut(link, way):
+    """True if a rule of the settings closes it now. Where only the time could tell, it is open:
+    from where else would the time come?
+    """
+    code = link.permits(way.kind)[0] if link.permits else None
+    if code in (None, "clock_wait"):
+        return False
+    link.barred = code
+    return True
 
 
 def _rests(way):

@@ -1,9 +1,11 @@
 """What may be sent over the way that is up, and why not the rest: caps and hours.
 
-Asked by the lane before each clip. It holds nothing back for ever: each refusal names the event
-that ends it. Loaded only where the settings limit anything.
+Asked by the lane before each clip, and by the link before it starts a way or stays on one: what
+may not carry clips carries no heartbeat either. It holds nothing back for ever: each refusal names
+the event that ends it. Loaded only where the settings limit anything.
 
-    refusal   the whole way is closed: spent, or out of hours
+    shut      a whole way is closed: spent, or out of hours
+    refusal   the same of the way that is up
     fits      this clip is within what is left; a smaller one behind it may go meanwhile
     book      it goes now: durable before the first byte
     ended     what did cross the wire is accounted for
@@ -15,6 +17,8 @@ from device.store.clip import COMPLETING, STORED
 
 _CALLS_BYTES = const(6144)  # create, URL and complete with their answers
 _HANDSHAKES = const(2)
+# Below this a way counts as spent: heartbeats, time and probes that are under way have room.
+_SMALL_BYTES = const(32768)
 
 
 class Planner:
@@ -30,20 +34,30 @@ class Planner:
         self._off_peak = off_peak
         self._seen = (0, 0)  # payload bytes, handshakes that are accounted for
         self._way = None
+        self._held = (None, 0)  # the way on which nothing that waits fits, and its room then
 
     def refusal(self):
         """(reason code, ms until it may end or 0), or (None, 0) if clips may go."""
         self.account()
-        way = self._now()
-        if way is None:
-            return None, 0
+        return self.shut(self._link.kind) if self._link.is_up() else (None, 0)
+
+    def shut(self, kind):
+        """The same for ways of this kind ("wifi", "4g"), whether one is up or not."""
+        way = _setting_of(kind)
         if way == "cellular":
             code, left_ms = self._out_of_hours()
             if code:
                 return code, left_ms
-        if self._budget.room_bytes(way) == 0:
-            return self.held_reason()
-        return None, 0
+        room = self._budget.room_bytes(way)
+        if room is None or room > (self._held[1] if way == self._held[0] else _SMALL_BYTES):
+            return None, 0
+        return self._cap_of(way)
+
+    def work_came(self):
+        """There is a clip that was not looked at: perhaps it fits."""
+        if self._held[0]:
+            self._held = (None, 0)
+            self._link.look_again()
 
     def _out_of_hours(self):
         if self._off_peak is None:
@@ -62,8 +76,13 @@ class Planner:
         return room is None or expected_bytes(clip) <= room
 
     def held_reason(self):
-        """(code, ms) of the cap that keeps clips back."""
-        code, left_s = self._budget.reason(self._now())
+        """(code, ms) of the cap that keeps back all that waits."""
+        way = self._now()
+        self._held = (way, max(_SMALL_BYTES, self._budget.room_bytes(way)))
+        return self._cap_of(way)
+
+    def _cap_of(self, way):
+        code, left_s = self._budget.reason(way)
         return code, 1000 * (left_s or 0)
 
     def book(self, clip):
@@ -86,12 +105,14 @@ class Planner:
 
     def _now(self):
         """The way that is up, by the name it has in the settings, or None."""
-        if not self._link.is_up():
-            return None
-        return "wifi" if self._link.kind == "wifi" else "cellular"
+        return _setting_of(self._link.kind) if self._link.is_up() else None
 
     def as_dict(self):
         return self._budget.as_dict()
+
+
+def _setting_of(kind):
+    return "wifi" if kind == "wifi" else "cellular"
 
 
 def expected_bytes(clip):

@@ -191,7 +191,8 @@ class Lane:
         if left_ms:
             return self._waits.code, left_ms
         if not self._link.is_up():
-            return self._link.reason, 0
+            code, left_ms = self._link.shut()
+            return self._shut_for(code, left_ms) if code else (self._link.reason, 0)
         for gate in self._gates:
             code, left_ms = gate.refusal()
             if code and (code != "taking_turns" or self._backlog.waiting()):

@@ -11,6 +11,7 @@ import time
 from host_tests.rescue.bench import Factory
 from host_tests.rescue.every_module import FAULTS, deliver, loaded_modules
 from tools.cloud import Cloud
+from tools.torture import summary
 
 
 def main(argv: list[str]) -> int:
@@ -28,7 +29,10 @@ def main(argv: list[str]) -> int:
                 )
     for (module, fault), found in faults:
         print(f"{module} {fault}: {'; '.join(found)}")
-    print(f"{len(modules) * len(FAULTS)} boards, {len(faults)} lost something")
+    boards = len(modules) * len(FAULTS)
+    took_s = time.monotonic() - began
+    summary.add("rescue, broken modules", faults=boards, broken=len(faults), took_s=took_s)
+    print(f"{boards} boards, {len(faults)} lost something")
     return 1 if faults else 0
 
 

@@ -176,7 +176,7 @@ def test_a_dead_microphone_is_not_recorded_as_fine(bench, engine):
 
 def test_near_lossless_is_as_near_as_it_says(bench, engine):
     made = bench(engine, 40)
-    made.equip(cellular={"apn": "internet"})
+    made.equip(recording={"codec": "flac"}, cellular={"apn": "internet"})
     made.board.start()
     made.record_all()
     made.wait_delivered()

@@ -142,7 +142,7 @@ class World:
             await asyncio.sleep(0.5)
             assert is_reason(LANE, self.link.reason), self.link.reason
             assert not (self.radio.joined and self.modem and self.modem.is_up()), "one at a time"
-            step = self.link.current.step
+            step = self.link.current.step if self.link.current else ""
             if not self.steps or self.steps[-1] != step:
                 self.steps.append(step)
 
@@ -464,6 +464,153 @@ def test_the_radios_are_off_while_somebody_holds_them(world):
     assert len(w.radio.connects) == 1 and w.modem.starts == 0
     w.link.release()
     w.run(10)
+    assert w.link.is_up()
+
+
+@pytest.mark.parametrize(
+    "fault, rung",
+    [
+        ({"latency_ms": 300, "family": "simcom"}, 0),
+        ({"is_on": False}, 0),
+        ({"silent": True}, 0),
+        ({"silent": True}, 3),
+        ({"network": "none"}, 0),
+        ({"sim_busy_ms": 60_000, "family": "simcom"}, 0),
+        ({"latency_ms": 300}, 2),
+    ],
+    ids=str,
+)
+def test_a_dialling_is_interrupted_at_any_moment_and_hung_up(world, fault, rung):
+    """Then it dials anew, with no rung more than it had."""
+    for after_s in (1, 2, 4, 7, 11, 18):
+        w = world(names=(), spec=fault)
+        w.link.ways[0].rung = rung
+        w.run(after_s, lane=False)
+        before = w.link.ways[0].rung, w.link.deaths
+        w.link.hold("battery_low")
+        for _ in range(20):
+            if not w.link.is_resting():
+                w.run(1)
+        assert w.link.is_resting(), after_s
+        modem = w.modem.modem
+        assert w.modem.data_status() == "idle" and not modem.data_mode, after_s
+        hung_up = modem.heard[-1:] == ["AT+CFUN=4"]  # or heard nothing: its power goes next
+        assert hung_up or w.link.ways[0].is_stuck, (after_s, modem.heard)
+        assert (w.link.ways[0].rung, w.link.deaths) == before, "not the way's fault"
+        heard = len(modem.heard)
+        w.run(MINUTE)
+        assert len(modem.heard) == heard and w.link.reason == "battery_low"
+        w.modem.spec.update(silent=None, network="home", sim_busy_ms=0, ppp_silent=False)
+        w.link.release()
+        for _ in range(12):
+            if not w.link.is_up():
+                w.run(10)
+        assert w.link.is_up(), after_s
+
+
+@pytest.mark.parametrize("rung", [0, 2])
+def test_a_joining_is_interrupted_within_a_second(world, rung):
+    w = world(modem=False)
+    w.link.ways[0].rung = rung
+    w.radio.status = lambda: "joining"
+    w.run(5, lane=False)
+    assert not w.link.is_up() and bool(w.radio.connects) == (rung == 0)
+    w.link.hold("battery_low")
+    w.run(1.5)
+    assert w.link.is_resting() and w.radio.joined is None
+    assert len(w.radio.connects) == (rung == 0) and not w.link.deaths
+
+
+# -- ways that a rule of the settings closes --------------------------------------------------
+
+
+def closed(**codes):
+    """A planner's `shut` for which each kind of way has such a code, or none."""
+    return lambda kind: (codes.get("lte" if kind == "4g" else kind), 60_000)
+
+
+def test_a_way_that_is_closed_is_never_started(world):
+    w = world()
+    w.radio.in_reach = set()
+    w.link.permits = closed(lte="cap_month")
+    w.run(HOUR)
+    assert not w.modem.modem.heard and not w.modem.starts
+    assert w.link.reason == "cap_month", "what would end the wait, not wifi_not_found"
+    assert w.link.shut() == ("cap_month", 60_000)
+    w.link.permits = closed()
+    w.run(6 * MINUTE)
+    assert w.link.is_up() and w.link.kind == "4g" and w.link.shut() == (None, 0)
+
+
+def test_a_way_that_is_closed_meanwhile_is_left_between_two_clips(world):
+    w = world(names=())
+    w.run(10 * MINUTE)
+    w.idle = False
+    w.link.permits = closed(lte="off_peak")
+    w.run(10 * MINUTE)
+    assert w.link.is_up(), "the clip in hand goes through"
+    w.idle = True
+    w.run(20)
+    assert not w.link.is_up() and w.link.reason == "off_peak"
+    assert w.modem.modem.heard[-1] == "AT+CFUN=4"
+    starts = w.modem.starts
+    w.run(HOUR)
+    assert w.modem.starts == starts and not w.link.deaths
+    w.link.permits = closed()
+    w.run(6 * MINUTE)
+    assert w.link.is_up()
+
+
+def test_a_rule_that_holds_no_longer_is_noticed_at_once_where_somebody_says_so(world):
+    w = world(names=())
+    w.link.permits = closed(lte="cap_day")
+    w.run(10 * MINUTE)
+    w.link.permits = closed()
+    w.link.look_again()
+    assert w.link.reason == "link_down" and w.link.shut() == (None, 0)
+    w.run(10)
+    assert w.link.is_up()
+    w.link.look_again()
+    assert w.link.is_up()
+    w.link.hold("battery_low")
+    w.run(10)
+    w.link.look_again()
+    w.run(MINUTE)
+    assert w.link.reason == "battery_low" and w.link.is_resting()
+
+
+def test_out_of_hours_the_only_way_comes_back_on_the_minute(world):
+    w = world(names=())
+    opens = w.time.seconds + 2 * HOUR + 100
+    w.link.permits = lambda kind: (
+        (None, 0)
+        if w.time.seconds >= opens
+        else ("off_peak", round(1000 * (opens - w.time.seconds)))
+    )
+    w.run(2 * HOUR + 130)
+    assert w.link.is_up()
+
+
+def test_a_better_way_that_is_spent_makes_room_for_the_other(world):
+    w = world()
+    w.run(10 * MINUTE)
+    assert w.link.kind == "wifi"
+    w.link.permits = closed(wifi="cap_day")
+    w.run(2 * MINUTE)
+    assert w.link.is_up() and w.link.kind == "4g"
+    starts = w.modem.starts
+    w.link.permits = lambda kind: ("cap_day", 8 * HOUR * 1000) if kind == "wifi" else (None, 0)
+    w.run(5 * HOUR)
+    assert w.modem.starts - starts <= 7, "not hung up all the time to look for it"
+    w.link.permits = closed()
+    w.run(9 * HOUR)
+    assert w.link.kind == "wifi"
+
+
+def test_where_only_the_time_could_tell_the_way_may_bring_it(world):
+    w = world(names=())
+    w.link.permits = closed(lte="clock_wait")
+    w.run(10 * MINUTE)
     assert w.link.is_up()
 
 

@@ -5,6 +5,8 @@ import pytest
 import test_transfer_lane
 
 from device.capture.schedule import Schedule
+from device.config import defaults
+from device.joining import planner_of
 from device.link.budget import DAY_S, Budget, wire_bytes
 from device.queue.backlog import _HELD_MOST, Backlog
 from device.queue.planner import Planner, expected_bytes
@@ -20,6 +22,10 @@ class Link(test_transfer_lane.Link):
     def __init__(self):
         super().__init__()
         self.kind = "4g"
+        self.looks = 0
+
+    def look_again(self):
+        self.looks += 1
 
 
 class Http:
@@ -107,6 +113,41 @@ def test_nothing_left_closes_the_way_for_all(bench):
     assert b.cloud.calls == [] and b.lane.reason.code == "cap_day"
 
 
+def test_a_way_is_closed_while_it_is_down_too(bench):
+    """None of it, not a heartbeat either: the link asks before it starts the way."""
+    b = bench(caps=(0, None))
+    b.link.up = False
+    code, left_ms = b.planner.shut("4g")
+    assert code == "cap_day" and 0 < left_ms <= DAY_S * 1000
+    assert b.planner.shut("wifi") == (None, 0)
+
+
+def test_small_traffic_stops_before_the_cap(bench):
+    """What is under way when the last room goes has some left."""
+    b = bench(caps=(1_000_000, None))
+    b.planner._budget.spend("cellular", 1_000_000 - 32_769)
+    assert b.planner.shut("4g") == (None, 0)
+    b.planner._budget.spend("cellular", 1)
+    assert b.planner.shut("4g")[0] == "cap_day"
+
+
+def test_a_way_on_which_nothing_fits_is_closed_until_there_is_another_clip(bench):
+    b = bench(caps=(3 * WIRE_BYTES, None), sizes=[60_000])
+    b.planner._budget.spend("cellular", WIRE_BYTES)
+    b.run(10)
+    assert b.lane.reason.code == "cap_day"
+    room = b.planner._budget.room_bytes("cellular")
+    assert room > 32_768 and b.planner.shut("4g")[0] == "cap_day"
+    fakes.add_clip(b.store, 16_000)
+    b.planner.work_came()
+    assert b.planner.shut("4g") == (None, 0) and b.link.looks == 1
+    b.lane.notify()
+    b.run(10)
+    assert b.lane.delivered == 1 and b.planner.shut("4g")[0] == "cap_day"
+    b.run(DAY_S)  # the new day begins with all its room
+    assert b.lane.delivered == 2
+
+
 def test_a_cut_in_the_middle_of_the_upload_was_booked(bench, time):
     class Cut(BaseException):
         """The power goes: nothing above may handle it."""
@@ -155,3 +196,16 @@ def test_only_the_rest_of_a_clip_is_expected(bench):
     assert expected_bytes(clip) == WIRE_BYTES
     clip.save(state="stored")
     assert expected_bytes(clip) == wire_bytes(6144, 2)
+
+
+@pytest.mark.parametrize("mb, code", [(None, None), (0, "cap_month"), (1, None)])
+def test_the_settings_0_is_nothing_and_null_no_limit(bench, mb, code):
+    """From config.json's numbers to what the link may start."""
+    b = bench()
+    b.link.permits = None
+    settings = defaults() | {"cellular.apn": "iot", "cellular.monthly_mb": mb}
+    slots = Slots("budget1", str(b.folder) + "/other")
+    made = planner_of(settings, b.link, Http(b.cloud), b.waits._clock, slots, None)
+    assert (made is None) == (mb is None)
+    if made:
+        assert b.link.permits("4g")[0] == code and b.link.permits("wifi") == (None, 0)

@@ -18,6 +18,7 @@ from rescue.roots import SHIPPED
 from tools.bundle import form, roots
 from tools.sim.board import find_micropython
 from tools.sim.build import build
+from tools.torture import summary
 
 pytestmark = pytest.mark.skipif(
     find_micropython() is None, reason="no MicroPython unix port for this platform"
@@ -112,7 +113,7 @@ def test_it_goes_again_while_the_update_is_repeated(power_bench):
 
 def main() -> int:
     """Every pair of cuts."""
-    faults = 0
+    faults = tried = 0
     with tempfile.TemporaryDirectory() as name:
         maker = bench.Maker(pathlib.Path(name))
         for kind in KINDS:
@@ -129,4 +130,6 @@ def main() -> int:
                     f"{kind:<8}{flavour:<6}{len(found):>6} runs {cuts:>6} cuts {len(bad)} faults"
                 )
                 faults += len(bad)
+                tried += cuts
+    summary.add("update, pairs of cuts", cuts=tried, broken=faults)
     return 1 if faults else 0

@@ -19,25 +19,38 @@ _SILENCE = 0xFFFFFFFF
 _MAX_SAMPLES = 0x4000
 _SAMPLES_A_BYTE = 24  # bytes of padding: about a tenth of FLAC's size, so that a month stays small
 _PADDING = bytes(_MAX_SAMPLES)
-_GROW = 1 << 19
+_SEGMENT_PAIRS = 1 << 16  # as many as have one high part
+_SEGMENT_SAMPLES = 2 * _SEGMENT_PAIRS
+_LOW_PARTS = array("H", range(_SEGMENT_PAIRS))
+_SEGMENTS_KEPT = 8
 
-_truth = b""
+_segments = {}  # number -> bytes, the newest last
 
 
 def truth(first, count):
     """The bytes of count samples from first on: pairs of (low, 1 + high) of the pair's number."""
-    global _truth
-    while len(_truth) < 2 * (first + count):
-        pairs = range(len(_truth) // 4, len(_truth) // 4 + _GROW)
-        values = array("H", bytes(4 * _GROW))
-        values[0::2] = array("H", [pair & 0xFFFF for pair in pairs])
-        values[1::2] = array("H", [1 + (pair >> 16) for pair in pairs])
-        _truth = _truth + values.tobytes()  # another object: views of the old one may be lent
-    return memoryview(_truth)[2 * first : 2 * (first + count)]
+    begin, end = first // _SEGMENT_SAMPLES, (first + count - 1) // _SEGMENT_SAMPLES
+    at = 2 * (first - begin * _SEGMENT_SAMPLES)
+    if begin == end:
+        return memoryview(_segment(begin))[at : at + 2 * count]
+    joined = b"".join(_segment(number) for number in range(begin, end + 1))
+    return memoryview(joined)[at : at + 2 * count]
+
+
+def _segment(number):
+    found = _segments.get(number)
+    if found is None:
+        values = array("H", [1 + number]) * _SEGMENT_SAMPLES
+        values[0::2] = _LOW_PARTS
+        found = _segments[number] = values.tobytes()
+        if len(_segments) > _SEGMENTS_KEPT:
+            del _segments[next(iter(_segments))]
+    return found
 
 
 def _first_of(pcm, count):
     """Which sample pcm begins with, None for silence. Raises ValueError for anything else."""
+    pcm = bytes(pcm)  # compared as bytes at once, as memoryviews one by one
     if pcm == _PADDING[: len(pcm)]:
         return None
     if count == 1:
@@ -45,12 +58,12 @@ def _first_of(pcm, count):
     one, two = struct.unpack_from("<HH", pcm)
     if two and not two >> 12:
         first = 2 * ((two - 1) << 16 | one)
-        if pcm == truth(first, count):
+        if pcm == bytes(truth(first, count)):
             return first
     following = struct.unpack_from("<H", pcm, 2)[0]
     if one:  # it begins in the middle of a pair
         first = 2 * ((one - 1) << 16 | (following - 1 & 0xFFFF)) + 1
-        if first > 0 and pcm == truth(first, count):
+        if first > 0 and pcm == bytes(truth(first, count)):
             return first
     raise ValueError("samples that nobody said")
 

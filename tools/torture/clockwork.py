@@ -11,7 +11,6 @@ import heapq
 from collections import deque
 
 _NEVER_MS = float("inf")
-GRID_MS = 12 * 3600 * 1000  # a quiet board looks around twice a day at least
 _AFTER_POLLS_MS = 50  # the supervisor's look comes after those it looks at
 _MAX_STEPS = 3_000_000  # of one life; a busy month has 50,000
 
@@ -26,6 +25,8 @@ class Loop(asyncio.AbstractEventLoop):
     advance(ms): told of every step of the clock, before anything runs that was due.
     is_quiet(), next_event_ms(): asked while every task waits.
     """
+
+    grid_ms = 12 * 3600 * 1000  # a quiet board looks around twice a day at least
 
     def __init__(self, now_ms, advance, is_quiet, next_event_ms):
         self.now_ms = now_ms
@@ -136,7 +137,7 @@ class Loop(asyncio.AbstractEventLoop):
             if not self._is_quiet():
                 at_ms = min(at_ms, polls[0][0])
             elif polls[0][0] < at_ms:
-                at_ms = min(at_ms, (int(self.now_ms) // GRID_MS + 1) * GRID_MS)
+                at_ms = min(at_ms, (int(self.now_ms) // self.grid_ms + 1) * self.grid_ms)
                 at_ms = max(at_ms, polls[0][0])
         if at_ms == _NEVER_MS:
             raise Stuck("every task waits for ever")

@@ -1,12 +1,14 @@
-"""Planted defects: each one a change to a copy of device/ that the month must notice.
+"""Planted defects: each one a change to a copy of device/ that the months must notice.
 
 A defect that stays unseen says that the net has a hole. They are patches, never switches in the
-code: a pair that is no longer found in its file fails the run, so that the list follows the code.
+code (planted/*.toml): a text that is no longer found once in its file fails the run, so that the
+list follows the code.
 
-    python -m tools.torture.defects [--only NAME ...] [--seeds 1000]
+    python -m tools.torture.defects [--only NAME ...] [--seeds 1000] [--jobs 1]
 """
 
 import argparse
+import concurrent.futures
 import dataclasses
 import os
 import pathlib
@@ -14,13 +16,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+PLANTED = pathlib.Path(__file__).with_name("planted")
 
 
 @dataclasses.dataclass(frozen=True)
 class Defect:
-    """pairs: (file below device/, text that stands in it once, what comes in its place).
+    """changes: (file below device/, text that stands in it once, what comes in its place).
 
     caught_by: the invariants that may notice it; a crash does not count. faults: how many things
     must go wrong at the same time before it shows. in_chunks: it shows only where clips go so.
@@ -29,346 +33,19 @@ class Defect:
     name: str
     caught_by: tuple[str, ...]
     faults: int
-    pairs: tuple[tuple[str, str, str], ...]
+    changes: tuple[tuple[str, str, str], ...]
     in_chunks: bool = False
 
 
-DEFECTS = (
-    Defect(
-        "done before the proof",
-        ("S1", "S2", "S3"),
-        1,
-        (
-            (
-                "transfer/whole_file.py",
-                '            outcome = await self._cloud.complete(record["rid"], record["sha"])\n',
-                "            self._store.save(clip, state=DONE)\n"
-                '            outcome = await self._cloud.complete(record["rid"], record["sha"])\n',
-            ),
-        ),
-    ),
-    Defect(
-        "a clip number is used again",
-        ("S9",),
-        2,
-        (
-            (
-                "store/store.py",
-                "number = max(self._highest, self._secrets.counter(_COUNTER)) + 1",
-                "number = self._highest + 1",
-            ),
-        ),
-    ),
-    Defect(
-        "a record is rewritten in place",
-        ("S1", "S2", "S3", "S4", "S7", "L1"),
-        2,
-        (
-            ("store/slots.py", "path = self._base + str(sequence & 1)", 'path = self._base + "0"'),
-            ("store/slots.py", "self._remove(str(~sequence & 1))", 'self._remove("1")'),
-        ),
-    ),
-    Defect(
-        "create is retried with a new body",
-        ("S6",),
-        2,
-        (
-            (
-                "transfer/whole_file.py",
-                "        if clip.state == CLOSED:\n            self.freeze(clip)",
-                "        if clip.state in (CLOSED, CREATING):\n            self.freeze(clip)",
-            ),
-        ),
-    ),
-    Defect(
-        "the URL stands in the log",
-        ("S10",),
-        1,
-        (
-            (
-                "transfer/whole_file.py",
-                "        except DeviceError as e:\n            if e.code",
-                "        except DeviceError as e:\n"
-                '            self._log.warning("put failed %s %s", url, e)\n'
-                "            if e.code",
-            ),
-        ),
-    ),
-    Defect(
-        "a PUT without an answer counts as stored",
-        ("S1", "S2", "S5"),
-        1,
-        (
-            (
-                "transfer/whole_file.py",
-                '            if e.code == "damaged":\n',
-                '            if e.code == "connection_lost" and source.sha256_hex:\n'
-                "                return\n"
-                '            if e.code == "damaged":\n',
-            ),
-        ),
-    ),
-    Defect(
-        "waits without jitter",
-        ("S13",),
-        1,
-        (
-            (
-                "queue/waits.py",
-                "jitter_ms = wait_s * 10 * _JITTER_PCT * self._random_bits(10) >> 10",
-                "jitter_ms = 0",
-            ),
-        ),
-    ),
-    Defect(
-        "Retry-After is not heard",
-        ("S13",),
-        1,
-        (("queue/waits.py", "wait_s = max(wait_s, retry_after_s)", "pass"),),
-    ),
-    Defect(
-        "a page in place of the answer is proof",
-        ("S1", "S2", "S3"),
-        1,
-        (
-            (
-                "transfer/whole_file.py",
-                '            outcome = await self._cloud.complete(record["rid"], record["sha"])\n',
-                "            try:\n"
-                "                outcome = await self._cloud.complete("
-                'record["rid"], record["sha"])\n'
-                "            except Transient as e:\n"
-                '                if e.code != "portal":\n'
-                "                    raise\n"
-                "                outcome = dialect.PROOF\n",
-            ),
-        ),
-    ),
-    Defect(
-        "the record is removed before the audio",
-        ("S1", "S2", "S3", "S4", "S7", "S8", "S9", "L1"),
-        2,
-        (
-            (
-                "store/store.py",
-                "            for path in (clip.audio_path, clip.body_path):\n"
-                "                if file_size(path) >= 0:\n"
-                "                    os.remove(path)\n"
-                "            clip.remove_record()\n",
-                "            clip.remove_record()\n"
-                "            for path in (clip.body_path, clip.audio_path):\n"
-                "                if file_size(path) >= 0:\n"
-                "                    os.remove(path)\n",
-            ),
-        ),
-    ),
-    Defect(
-        "a clip says closed before its last bytes are safe",
-        ("S1", "S3", "S8"),
-        1,
-        (
-            (
-                "store/store.py",
-                "            writer.close()\n"
-                "            clip.save(state=CLOSED, bytes=writer.size_bytes, crc=writer.crc, "
-                "**facts)\n",
-                "            clip.save(state=CLOSED, bytes=writer.size_bytes, crc=writer.crc, "
-                "**facts)\n"
-                "            writer.close()\n",
-            ),
-        ),
-    ),
-    Defect(
-        "an open clip is synced when it closes only",
-        ("S8",),
-        1,
-        (
-            (
-                "store/writer.py",
-                "if self._unsynced_samples >= self._max_unsynced_samples:",
-                "if False:",
-            ),
-        ),
-    ),
-    Defect(
-        "a refused token costs the clip",
-        ("L5",),
-        1,
-        (
-            (
-                "api/verdict.py",
-                '        raise NeedsOperator("auth_refused", detail)',
-                '        raise Permanent("refused", detail)',
-            ),
-        ),
-    ),
-    Defect(
-        "waits grow without end",
-        ("L1",),
-        2,
-        (
-            (
-                "queue/waits.py",
-                "wait_s = min(cap_s, first_s << min(self.failures, 16))",
-                "wait_s = first_s << min(self.failures, 16)",
-            ),
-        ),
-    ),
-    Defect(
-        "the token goes to storage",
-        ("S10",),
-        1,
-        (
-            (
-                "transfer/cloud.py",
-                'response = await self._http.request("PUT", url, headers, source, '
-                "max_body_bytes=2048)",
-                'headers = headers + [("Authorization", "Bearer " + '
-                "self._tokens.current())]\n"
-                '        response = await self._http.request("PUT", url, headers, source, '
-                "max_body_bytes=2048)",
-            ),
-        ),
-    ),
-    Defect(
-        "create goes without its key",
-        ("S6",),
-        1,
-        (("transfer/cloud.py", "        if key:\n", "        if False:\n"),),
-    ),
-    Defect(
-        "a recording that no record could take is forgotten",
-        ("S4",),
-        2,
-        (
-            (
-                "transfer/whole_file.py",
-                "        self._unsaved = (clip.number, changes)\n",
-                "",
-            ),
-        ),
-    ),
-    Defect(
-        "recovery gives up for the whole boot",
-        ("L1",),
-        2,
-        (("store/recovery.py", "        if self._refused and ", "        if False and "),),
-    ),
-    Defect(
-        "a stat that fails means that there is no file",
-        ("S1", "S2", "S3", "S4", "S7", "S8", "L1", "L5"),
-        2,
-        (("compat.py", "if e.errno not in _ABSENT:", "if False:"),),
-    ),
-    Defect(
-        "after a boot what is stored is PUT again",
-        ("S5",),
-        2,
-        (
-            (
-                "transfer/whole_file.py",
-                "            if clip.state == CREATED:\n",
-                "            if clip.state in (CREATED, STORED, COMPLETING) and not getattr("
-                'self, "_was", 0) == clip.number:\n'
-                "                self._was = clip.number\n",
-            ),
-        ),
-    ),
-    Defect(
-        "what is not ours is cleaned away",
-        ("S12",),
-        1,
-        (
-            (
-                "store/store.py",
-                '            for name in ("clips", "state"):\n',
-                "            from device.compat import list_dir\n"
-                '            for name, is_folder in list(list_dir(self.root + "/clips")):\n'
-                "                if not is_folder:\n"
-                '                    os.remove(self.root + "/clips/" + name)\n'
-                '            for name in ("clips", "state"):\n',
-            ),
-        ),
-    ),
-    Defect(
-        "an answer may take for ever",
-        ("L1", "L4"),
-        1,
-        (("http/guard.py", "                task.cancel()\n", ""),),
-    ),
-    Defect(
-        "the heartbeat tells the token",
-        ("S10",),
-        1,
-        (
-            (
-                "supervisor/heartbeat.py",
-                '        body["flags"] = flags\n',
-                '        body["flags"] = flags\n'
-                '        body["token"] = self._cloud._secrets.get("token")\n',
-            ),
-        ),
-    ),
-    Defect(
-        "connections are forgotten, not closed",
-        ("S13",),
-        1,
-        (("http/client.py", "            kept.connection.close()\n", ""),),
-    ),
-    Defect(
-        "a chunk counts before storage has it",
-        ("S1", "S2", "S3", "S4", "L1"),
-        1,
-        (
-            (
-                "transfer/chunked.py",
-                "                await self._put(clip, number, source)\n"
-                "            except UrlRefused as e:\n",
-                "                self._keep(dict(self._value, n=number, s=end))\n"
-                "                await self._put(clip, number, source)\n"
-                "            except UrlRefused as e:\n",
-            ),
-        ),
-        in_chunks=True,
-    ),
-    Defect(
-        "a clip is freed when finalize was asked, whatever it answered",
-        ("S1", "S2", "S3"),
-        1,
-        (
-            (
-                "transfer/finalize.py",
-                "    if outcome == chunks.ACCEPTED:\n",
-                "    if outcome:\n",
-            ),
-        ),
-        in_chunks=True,
-    ),
-    Defect(
-        "stitching counts as proof",
-        ("S1", "S2", "S3"),
-        1,
-        (
-            (
-                "api/chunks.py",
-                '    if state == "stitching":\n        return STITCHING\n',
-                '    if state == "stitching":\n        return ACCEPTED\n',
-            ),
-        ),
-        in_chunks=True,
-    ),
-    Defect(
-        "the whole file after chunks goes under its old key",
-        ("S6", "L1", "L5"),
-        1,
-        (("transfer/whole_file.py", 'key += "-w"', 'key += "-s"'),),
-        in_chunks=True,
-    ),
-)
-
-
-def by_name(name: str) -> Defect:
-    return next(defect for defect in DEFECTS if defect.name == name)
+def load(folder: pathlib.Path = PLANTED) -> tuple[Defect, ...]:
+    """Every defect of the list, file by file."""
+    found = []
+    for path in sorted(folder.glob("*.toml")):
+        for row in tomllib.loads(path.read_text())["defect"]:
+            changes = tuple((c["file"], c["old"], c["new"]) for c in row.pop("change"))
+            row["caught_by"] = tuple(row["caught_by"])
+            found.append(Defect(**row, changes=changes))
+    return tuple(found)
 
 
 def plant(defect: Defect, folder: pathlib.Path) -> None:
@@ -376,7 +53,7 @@ def plant(defect: Defect, folder: pathlib.Path) -> None:
     shutil.copytree(
         ROOT / "device", folder / "device", ignore=shutil.ignore_patterns("__pycache__")
     )
-    for name, old, new in defect.pairs:
+    for name, old, new in defect.changes:
         path = folder / "device" / name
         text = path.read_text()
         if text.count(old) != 1:
@@ -409,18 +86,23 @@ def hunt(defect: Defect, seeds: int, days: int = 30) -> tuple[int, str] | None:
 
 
 def main(argv=None) -> int:
+    defects = load()
     parser = argparse.ArgumentParser(prog="tools.torture.defects", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=[defect.name for defect in DEFECTS])
+    parser.add_argument("--only", nargs="+", choices=[defect.name for defect in defects])
     parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--jobs", type=int, default=1, help="so many hunts at the same time")
     options = parser.parse_args(argv)
+    chosen = [d for d in defects if not options.only or d.name in options.only]
     missed = 0
-    for defect in DEFECTS:
-        if options.only and defect.name not in options.only:
-            continue
-        found = hunt(defect, options.seeds)
-        missed += found is None
-        where = "NOT SEEN" if found is None else f"seed {found[0]:>4}  {found[1][:70]}"
-        print(f"{defect.name:<52} {defect.faults} fault  {where}", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for defect, found in zip(
+            chosen, pool.map(lambda d: hunt(d, options.seeds), chosen), strict=True
+        ):
+            missed += found is None
+            where = "NOT SEEN" if found is None else f"seed {found[0]:>4}  {found[1][:70]}"
+            print(f"{defect.name:<52} {defect.faults} fault  {where}", flush=True)
+    coinciding = sum(defect.faults > 1 for defect in chosen)
+    print(f"{len(chosen)} defects, {coinciding} of two faults at once, {missed} not seen")
     return 1 if missed else 0
 
 

@@ -101,6 +101,19 @@ class History:
     rest_after_ms: int | None = None
     limits: dict[str, int] = dataclasses.field(default_factory=dict)
 
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "History":
+        """A history that another interpreter wrote: the fields of this class by their names.
+
+        events: [at_ms, kind, {detail}] each; kept: {"5": fields of Kept}; recordings: fields of
+        Recording each. Raises TypeError for a field that there is none of.
+        """
+        fields = dict(value)
+        events = [Event(*row) for row in fields.pop("events", [])]
+        kept = {int(n): Kept(**row) for n, row in fields.pop("kept", {}).items()}
+        recordings = [Recording(**row) for row in fields.pop("recordings", [])]
+        return cls(**fields, events=events, kept=kept, recordings=recordings)
+
     def add(self, at_ms: int, kind: str, **detail) -> None:
         self.events.append(Event(at_ms, kind, detail))
 

@@ -11,7 +11,7 @@ import pathlib
 import sys
 import time
 
-from tools.torture import bend, blocks, invariants, parts, weather, world
+from tools.torture import bend, blocks, invariants, parts, sky, weather, world
 from tools.torture.history import Violation
 
 BOOT_MS = 400
@@ -54,15 +54,16 @@ def run(
     bend.Hook.world = place
     gc.disable()
     try:
-        _live(place)
+        live(place)
     finally:
         gc.enable()
     violations = invariants.judge(place.finish())
     return Outcome(place, violations)
 
 
-def _live(place):
-    plan = place.schedule()
+def live(place):
+    """Boot by boot to the end; place: a world.World whose sky has the plan."""
+    plan = place.sky.schedule()
     cause = "power_on"
     for _ in range(_MAX_LIVES):
         # What happened while the power was off has happened.
@@ -91,11 +92,11 @@ def _one_life(place, plan, cause):
         ending = "reset"
     except world.Finished:
         return None
-    except world.Reboot:
+    except sky.Reboot:
         place.counts["reboots"] += 1
         place.add("cut", heard=place.microphone.position)
         ending = "watchdog"
-    except world.PowerCut:
+    except sky.PowerCut:
         place.counts["cuts"] += 1
         place.add("cut", heard=place.microphone.position)
         place.clock.power_off()
@@ -108,10 +109,10 @@ def _one_life(place, plan, cause):
             program.close()  # its `finally` would wait for tasks; there is nobody left to wait
         off_ms = 0
         if ending == "power_on":
-            off_ms = place.last_cut["off_s"] * 1000
+            off_ms = place.sky.last_cut["off_s"] * 1000
         place.powered_ms = int(loop.now_ms) + off_ms
         place.loop = None
-        place._waiting = None
+        place.witness.life_ended()
     return ending
 
 
@@ -120,12 +121,12 @@ async def _program(place, plan, cause):
     loop = place.loop
     for at_ms, act in list(plan):
         loop.call_at_ms(at_ms, _acting, plan, act)
-    if place.is_calm:
-        place._watch_rest()
+    if place.sky.is_calm:
+        place.watch_rest()
     secrets = place.secrets
     secrets.raise_counter("boot", secrets.counter("boot") + 1)
     loop.stall(BOOT_MS)
-    board = parts.Board(place, cause)
+    board = place.board_of(place, cause)
     app = bend.module("app")
     try:
         supervisor = app.build(board, None)
@@ -140,7 +141,7 @@ async def _program(place, plan, cause):
     place.keeper = tasks.get("power")
     failed = await supervisor.run()
     place.add("reset", why=f"task {failed} ended")
-    place.said(f"E reset because task={failed} ended")
+    place.witness.said(f"E reset because task={failed} ended")
 
 
 def _acting(plan, act):

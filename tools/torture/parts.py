@@ -69,7 +69,7 @@ class Microphone:
             self._world.add("overrun", first=self.position, count=count)
         else:
             block[: 2 * count] = blocks.truth(self.position, count)
-            self._world.heard(self.position, count)
+            self._world.witness.heard(self.position, count)
             self.ring.commit(count)
         self.position += count
 
@@ -84,7 +84,7 @@ class Wifi:
         self._joined_ms = 0
 
     def connect(self, ssid, password):
-        in_reach = not self._world.state["no_coverage"]
+        in_reach = not self._world.sky.state["no_coverage"]
         self._status = "joining" if in_reach else "not_found"
         self._joined_ms = self._world.now_ms + 900
 
@@ -263,7 +263,7 @@ class System:
         pass
 
     def log_sink(self, text):
-        self._world.said(text)
+        self._world.witness.said(text)
 
 
 class Storage:

@@ -32,18 +32,23 @@ class Net:
         world = self._world
         await self._way(host)
         await asyncio.sleep(costs.ROUND_TRIP / 1000)
-        if world.state["outage"] == "refuse":
+        if world.sky.state["outage"] == "refuse":
             raise Transient("connect_failed", "refused")
-        connection = Connection(self, world, host, is_tls)
+        connection = self.connection(host, is_tls)
         self._open.append(connection)
-        world.history_most("sockets", len(self._open))
+        world.add_most("sockets", len(self._open))
         return connection
 
+    def connection(self, host, is_tls):
+        return Connection(self, self._world, host, is_tls)
+
     async def _way(self, host):
-        world = self._world
-        if not world.wifi.is_up():
+        if not self._world.wifi.is_up():
             raise Transient("link_down")
-        if world.state["dns"]:
+        await self.look_up(host)
+
+    async def look_up(self, host):
+        if self._world.sky.state["dns"]:
             await asyncio.sleep(costs.DNS_FAILURE / 1000)
             raise Transient("dns_failed", host)
         await asyncio.sleep(costs.DNS / 1000)
@@ -51,11 +56,11 @@ class Net:
     async def exchange_datagram(self, host, port, data, size):
         world = self._world
         await self._way(host)
-        if world.state["ntp"] == "silent" or world.state["portal"]:
+        if world.sky.state["ntp"] == "silent" or world.sky.state["portal"]:
             await asyncio.sleep(2)
             raise Transient("timeout", "datagram")
         await asyncio.sleep(costs.ROUND_TRIP / 1000)
-        told_s = world.unix_ms() / 1000 + world.state["ntp_step_s"]
+        told_s = world.unix_ms() / 1000 + world.sky.state["ntp_step_s"]
         seconds = int(told_s) + _NTP_TO_UNIX_S
         fraction = int((told_s % 1) * (1 << 32))
         stamp = struct.pack(">II", seconds & 0xFFFFFFFF, fraction)
@@ -107,9 +112,9 @@ class Connection:
             await asyncio.sleep(costs.ROUND_TRIP / 1000)
             self._check()
             self._world.stall(costs.HANDSHAKE_STEP)
-        if self._world.state["portal"]:
+        if self._world.sky.state["portal"]:
             raise NeedsOperator("tls_untrusted", "write")
-        if self._world.state["outage"] == "black_hole":
+        if self._world.sky.state["outage"] == "black_hole":
             self._silent = True
 
     def _check(self):
@@ -167,7 +172,7 @@ class Connection:
             self._head = (method, target, headers, end + 4, int(headers.get("content-length", 0)))
         method, target, headers, start, length = self._head
         if len(self._sent) - start < length:
-            self._world.weather_in_body(self, self._host)
+            self._world.sky.of_body(self)
             return
         body = bytes(self._sent[start : start + length])
         self._sent = bytearray()
@@ -198,7 +203,7 @@ class Connection:
         )
         world.texts_of_request(route, target if is_api else target.partition("?")[0], body)
         world.step("request sent")
-        fault = world.weather_of_request(route)
+        fault = world.sky.of_request(route)
         if fault.get("before"):
             self._refuse(number, fault)
             return
@@ -273,7 +278,7 @@ class Connection:
             self._give(data, ends)
             world.step("answer arrived")
 
-        delay_ms = costs.ROUND_TRIP + costs.SERVER + world.state["slow_ms"]
+        delay_ms = costs.ROUND_TRIP + costs.SERVER + world.sky.state["slow_ms"]
         world.loop.call_at_ms(world.now_ms + delay_ms, arrive)
 
 
