@@ -229,3 +229,18 @@ def test_a_renewed_token_replaces_the_old_one(cloud, recorder):
     assert recorder.api.post("/devices/me/heartbeat", json={}).status_code == 401
     with cloud.client(token) as renewed:
         assert renewed.post("/devices/me/heartbeat", json={}).status_code == 200
+
+
+def test_a_client_that_goes_in_mid_request_is_no_fault_of_the_api(cloud, recorder, caplog):
+    """Its power was pulled: the API says nothing of it, and serves on."""
+    address = cloud.plain_api_address
+    with socket.create_connection(address) as line:
+        line.sendall(
+            b"POST /v1/recordings HTTP/1.1\r\nHost: api.bota.test\r\n"
+            b"Authorization: Bearer " + recorder.token.encode() + b"\r\n"
+            b"Content-Length: 100\r\n\r\n{"
+        )
+    assert recorder.api.post("/recordings", json={}).status_code == 201
+    cloud.drop_connections("api")
+    assert recorder.api.post("/devices/me/heartbeat", json={}).status_code == 200
+    assert "ClientDisconnect" not in caplog.text
