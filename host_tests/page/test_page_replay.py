@@ -71,7 +71,9 @@ def test_a_power_cut_in_the_main_job_is_replayed_and_the_rest_is_heard(start, tm
         {"after": "knob 1", "plus_s": 0.5, "knob": "power", "on": False},
     ]
     path.write_text(json.dumps({"knobs": 1, "run": {"link": "wifi"}, "events": events}))
-    live = replayed(start, "cut", path)
+    live = replayed(start, "cut", path, "--ui", "terminal")
+    assert "\x1b" not in live.output(), "no terminal: a line now and then, no picture"
+    assert len(live.output().splitlines()) < 60
     assert told(live) == [("power", True, ["power_off"]), ("power", False, [])]
     assert proved(live) >= 3
     lost_s = float(re.search(r"1 power cuts cost ([\d.]+) s", live.output())[1])

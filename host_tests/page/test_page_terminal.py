@@ -1,4 +1,4 @@
-"""UI=terminal: the picture on a pseudo terminal, knobs by letters; quiet where there is none."""
+"""UI=terminal: the picture on a pseudo terminal, knobs by letters."""
 
 import fcntl
 import json
@@ -83,19 +83,3 @@ def test_the_terminal_goes_on_and_its_keys_turn_knobs(tmp_path):
         screen.end()
     events = json.loads((folder / "knobs.json").read_text())["events"]
     assert ("wifi", True) in [(event["knob"], event["on"]) for event in events]
-
-
-def test_without_a_terminal_it_is_quiet_and_reads_no_keys(simulate_quiet):
-    told = simulate_quiet.stdout
-    assert simulate_quiet.returncode == 0, told + simulate_quiet.stderr
-    assert "\x1b" not in told and "page      http://127.0.0.1:" in told
-    assert len(told.splitlines()) < 40
-
-
-@pytest.fixture
-def simulate_quiet(tmp_path):
-    command = [sys.executable, "-m", "tools.simulate", "--ui", "terminal"]
-    return subprocess.run(
-        [*command, "--folder", str(tmp_path / "simulate")],
-        cwd=ROOT, input="wwww", capture_output=True, text=True, timeout=110,
-    )  # fmt: skip

@@ -137,7 +137,7 @@ def says(status: dict | None, has_power: bool) -> dict[str, Any]:
     also = queue if is_recorder else recorder
     if also["code"] not in ("nothing_to_send", "starting", "idle"):
         said["also"] = title(also["code"])
-    if status["clock"]["state"] == "unknown":
+    if status["clock"]["state"] == "unknown" and code != "clock_wait":
         said["clock"] = title("time_unknown")
     return said
 

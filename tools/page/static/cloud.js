@@ -23,7 +23,8 @@ export class Cloud {
     const shown = arrived.slice(0, MOST);
     for (const one of shown) {
       if (!this.rows.has(one.id)) this.rows.set(one.id, new Row(one.id));
-      this.rows.get(one.id).show(one);
+      const proof = scene.run.proof?.find((row) => row.recording === one.id);
+      this.rows.get(one.id).show(one, proof?.audio);
     }
     const ids = shown.map((one) => one.id).join();
     if (ids !== this.ids) {
@@ -65,15 +66,16 @@ class Row {
     this.element = h("div.recording", {}, this.button, this.facts, h("div.wave-cell", {}, this.wave), this.hash, this.words, this.object);
   }
 
-  show(one) {
-    const key = [one.status, one.bytes, one.sha256, one.words, one.transcript_due];
+  /** audio: what the proof said of it, "equal" or a signal-to-noise ratio; none before. */
+  show(one, audio) {
+    const key = [audio, one.status, one.bytes, one.sha256, one.words, one.transcript_due];
     renew(this.facts, key, () => [
       h("b", {}, `clip ${one.clip}`), h("br"),
       `${seconds(one.seconds)}, ${bytes(one.bytes)}`, h("br"), one.mime_type.replace("audio/", "").toUpperCase(),
     ]);
     const isProved = Boolean(one.verified_at) || one.chunks > 0;
     renew(this.hash, key, () => [
-      isProved ? "✓ verified" : one.status, h("br"),
+      isProved ? (audio ? `✓ proved, ${audio}` : "✓ verified") : one.status, h("br"),
       h("span.number", { title: one.sha256 ?? "" }, one.sha256 ? `${one.sha256.slice(0, 8)}…` : one.chunks ? `${one.chunks} chunks` : ""),
     ]);
     this.words.textContent = one.transcript_due ? "being transcribed …" : one.words ? `“${one.words}”` : "";
