@@ -149,7 +149,7 @@ def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
         "wifi": {"networks": [] if options.link == "4g" else [SSID]},
         "cellular": {"apn": "" if options.link == "wifi" else APN},
         "cloud": {"api_url": cloud.api_origin, "heartbeat_s": 60},
-        "upload": {"retry_first_s": 1, "retry_cap_s": 5 if options.live else 30},
+        "upload": {"retry_first_s": 1, "retry_cap_s": 2 if options.live else 30},
         "clock": {"ntp_server": f"ntp.bota.test:{cloud.ntp_address[1]}", "wait_s": 10},
     }
     return put_settings(tree, options.set)

@@ -274,6 +274,31 @@ def test_a_laptop_s_voice_is_recorded(live):
     assert abs(np.argmax(spectrum) * rate / len(samples) - 440) < 2
 
 
+def test_a_browser_brings_its_microphone_and_says_where_there_is_none(page, live, browser):
+    """Chromium's own stand-in for a microphone beeps once a second, through the real worklet."""
+    live.wait_open()
+    live.wait_idle()
+    page.locator('[data-knob="laptop"]').click()
+    page.get_by_text("This laptop has no microphone").wait_for()
+    assert not live.knob("laptop")["is_on"]
+    fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with_one = browser.browser_type.launch(executable_path=find_browser(), args=fake)
+    try:
+        opened = with_one.new_page()
+        opened.goto(live.address)
+        opened.locator('[data-knob="laptop"]').click()
+        live.wait(lambda scene: live.knob("laptop")["is_on"])
+        live.turn("press")
+        live.wait(lambda scene: (scene["level_dbfs"] or -90) > -30)
+        live.wait(lambda scene: scene["clips"][-1]["seconds"] > 1.2)
+        live.turn("press")
+        live.wait_idle()
+        opened.locator('[data-knob="laptop"]').click()
+        live.wait(lambda scene: not live.knob("laptop")["is_on"])
+    finally:
+        with_one.close()
+
+
 def test_ctrl_c_delivers_what_waits_and_proves_it(page, live):
     """The last test: it ends the run, with a knob on and a take that nobody ended."""
     live.wait_open()

@@ -234,7 +234,7 @@ def test_a_support_bundle_becomes_knobs(tmp_path, capsys):
         ("power", True), ("power", False),  # not the watchdog: no knob makes it
         ("battery", True), ("battery", False),
     ]  # fmt: skip
-    assert all(event["plus_s"] <= 6 for event in found["events"])
+    assert all(event["plus_s"] <= 4 for event in found["events"])
     assert [event["after"] for event in found["events"][:5]] == [
         "start 1", "knob 1", "knob 2", "knob 3", "knob 3 said"]  # fmt: skip
     assert "a start after watchdog (1 times)" in said.err

@@ -18,7 +18,7 @@ import tarfile
 
 from tools.page.replay import VERSION
 
-_LONGEST_PAUSE_S = 6.0
+_LONGEST_PAUSE_S = 3.0
 _SHORTEST_PAUSE_S = 0.3
 _TAKE_S = 4.0  # a take of an hour need not last one
 _MOST_BYTES = 16_000_000

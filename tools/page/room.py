@@ -108,5 +108,6 @@ class Room:
                 self._position = (self._position + count) % len(self._samples)
             elif self.source == "laptop":
                 piece, self._said = self._said[:count], self._said[count:]
-                rustle[: len(piece)] = piece
+                loudest = 32767 - _NOISE
+                rustle[: len(piece)] += np.clip(piece, -loudest, loudest)
             return rustle, count / self.rate_hz

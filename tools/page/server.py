@@ -209,7 +209,7 @@ class Page:
         except CloudError:
             return None, ""
 
-    @functools.lru_cache(maxsize=16)  # noqa: B019  the page lives as long as the run
+    @functools.lru_cache(maxsize=4)  # noqa: B019  the page lives as long as the run
     def _kept_object(self, rid: str) -> bytes:
         return self._bench.cloud.object_bytes(rid)
 

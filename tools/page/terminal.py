@@ -51,8 +51,10 @@ def _recorder(scene: dict) -> Panel:
     says, status = scene["says"], scene["status"] or {}
     line = Text.assemble(("● ", _LIGHTS.get(scene["light"] or "", "dim")),
                          (says["title"], _TONES[says["tone"]]))  # fmt: skip
+    if says.get("also"):
+        line.append(f", {says['also'][0].lower()}{says['also'][1:]}")
     if says.get("ends_when"):
-        line.append(f"   ends when {says['ends_when']}", "dim")
+        line.append(f"   until {says['ends_when']}", "dim")
     if "again_in_s" in says:
         line.append(f", looks again in {says['again_in_s']} s", "dim")
     storage = status.get("storage", {})
