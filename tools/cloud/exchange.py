@@ -21,6 +21,7 @@ from tools.cloud.wire import Wire
 from tools.cloud.wirelog import Connection, WireLog, describe, redacted_json, safe_headers
 
 _JSON_LIMIT_BYTES = 64 * 1024  # bodies up to this size are logged as JSON
+_SLOW_STEP_BYTES = 2048
 _LINGER_S = 2.0  # a client that got an early answer may go on sending this long
 _HOLD_S = 120.0  # longer than any limit of a recorder
 _MISSING_BYTES = 16  # what short_body promises and does not send
@@ -153,6 +154,7 @@ class Exchange:
                 size += len(event.data)
                 if not self._is_storage and size <= _JSON_LIMIT_BYTES:
                     text += event.data
+                await self._arrive(size, len(event.data))
                 self._log.update(self._record, body_bytes=size)
             if isinstance(event, h11.EndOfMessage):
                 self._log.update(
@@ -164,6 +166,14 @@ class Exchange:
             await sink(event)
             if isinstance(event, h11.EndOfMessage):
                 return
+
+    async def _arrive(self, size: int, count: int) -> None:
+        """Where the link is slow: let the last count of size bytes come bit by bit."""
+        for left in range(count, 0, -_SLOW_STEP_BYTES):
+            if not self._switches.bytes_per_s:
+                return
+            self._log.update(self._record, body_bytes=size - left)
+            await asyncio.sleep(min(left, _SLOW_STEP_BYTES) / self._switches.bytes_per_s)
 
     async def _relay_answer(self, service: Wire, fault: Fault | None) -> None:
         kind = fault.kind if fault else None

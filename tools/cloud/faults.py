@@ -78,6 +78,11 @@ class FaultTable:
             self._rows.append(row)
         return row
 
+    def remove(self, row: Fault) -> None:
+        """Take a row that add() returned away again."""
+        with self._lock:
+            self._rows = [other for other in self._rows if other is not row]
+
     def clear(self) -> None:
         with self._lock:
             self._rows.clear()
