@@ -1,5 +1,5 @@
-"""What else the board keeps of itself, for the doctor: boots, what became of each day's seconds, the
-lane's wait, settings, log tail.
+"""What else the board keeps of itself, for the doctor: boots, what became of each day's seconds,
+the lane's wait, settings, log tail.
 
 Reads, never writes; nothing secret is in it. The lane's own status document lives with the running
 program (console command `status`); this is what is durable of it.
