@@ -12,6 +12,7 @@ help:
 	@echo "make image BOARD=esp32-s3  what a board carries, in build/image/ (esp32, esp32-c3, virtual)"
 	@echo "make bundle BOARD=esp32-s3 KEY=key.pem   a signed update, in build/bundle/"
 	@echo "make test                  the whole test suite (JOBS=1: one file after the other)"
+	@echo "make bench                 fourteen metrics beside other clients (QUICK=1, ONLY=M1,M4, COMPARE=file)"
 	@echo "make torture SEEDS=10000  months of virtual time, power cuts and more; one table at the end"
 	@echo "make fleet N=50            many recorders behind one project's limits: table and picture"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
@@ -38,11 +39,14 @@ test: setup
 torture: setup
 	@$(VENV_PYTHON) -m tools.torture $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
+bench: setup
+	@$(VENV_PYTHON) -m tools.bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(COMPARE),--compare "$(COMPARE)") $(ARGS)
+
 fleet: setup
 	@$(VENV_PYTHON) -m tools.fleet $(or $(N),50) $(ARGS)
 
 clean:
 	rm -rf build .venv
 
-.PHONY: help setup asr simulate image bundle test torture fleet clean
+.PHONY: help setup asr simulate image bundle test torture bench fleet clean
 .DEFAULT_GOAL := help

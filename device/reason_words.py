@@ -84,6 +84,10 @@ low_memory: memory is free again
 battery_low: the charger is put in
 dozing: it gets loud where the recorder is
 """
+MEDIUM = """
+in_use: nothing: new clips go to it
+medium_lost: the card is put in again, or exchanged; it is tried by itself
+"""
 UPDATE = """
 no_key: a key of the maker is put on the board, over the cable
 bad_signature: somebody brings a bundle that the maker's key signed

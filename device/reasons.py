@@ -26,6 +26,7 @@ RECORDER = (
     "microphone_failed microphone_dead microphone_stuck microphone_blocked low_memory battery_low "
     "dozing "
 )
+MEDIUM = " in_use medium_lost "  # the first of two media
 UPDATE = (
     " no_key bad_signature bad_bundle bad_hash wrong_arch too_old installed no_room on_trial "
     "storage_failed low_memory "
@@ -41,7 +42,12 @@ def ends_when(table, code):
     """What would end a wait with this code, in words."""
     from device import reason_words as words
 
-    texts = ((LANE, words.LANE), (CLIP, words.CLIP), (UPDATE, words.UPDATE))
+    texts = (
+        (LANE, words.LANE),
+        (CLIP, words.CLIP),
+        (UPDATE, words.UPDATE),
+        (MEDIUM, words.MEDIUM),
+    )
     text = words.RECORDER
     for known, said in texts:
         if table is known:

@@ -29,12 +29,18 @@ _TABLES = (
         "cloud said, `recorder requeue` brings it back to the queue.\n",
     ),
     ("What the recorder does, or why it does not record", reasons.RECORDER, ""),
+    (
+        "Where new clips go, on a board with two media",
+        reasons.MEDIUM,
+        "See [reliability.md](reliability.md).\n",
+    ),
     ("What came of an update", reasons.UPDATE, "See [updates.md](updates.md).\n"),
 )
 _ITSELF = {"nothing_to_send": "idle", "sending": "uploading", "starting": "idle"}
 _MORE = {
     "config_refused": "`recorder doctor` names the setting. Correct config.json and provision it.",
     "battery_low": "Charge it.",
+    "medium_lost": "Put the card in again, or another one. Its clips go when it is back.",
     "no_key": "`recorder provision` from a tree whose trust/keys holds the key.",
     "collected": "`recorder deliver`, then `recorder receipt`.",
 }

@@ -41,6 +41,7 @@ class Recorder:
         self._wanted = self._by_itself
         self._change = asyncio.Event()
         self._skip_left = 0
+        self.elsewhere = None  # () -> True if another medium has just taken over
         self._denied = None  # a reason that forbids every take
         self.tick = _nobody  # the ledger's: told the reason while no clip is open
         self.reason = Reason(RECORDER, "idle", clock.uptime_ms)
@@ -80,6 +81,8 @@ class Recorder:
                     e = Transient("low_memory")
                 self._end_after_failure(e)
                 self.tick(self.reason.code)
+                if self.elsewhere is not None and self.elsewhere():
+                    continue
                 if not self._by_itself:
                     self._wanted = False
                 await self._wait_for_change(_RESUME_MS)

@@ -21,8 +21,8 @@ def run(board, args):
     found = {"boots": Slots(BOOTS, state + "boots").read()}
     clock = Clock(board.clock, board.secrets.counter("boot"), quiet_log(board))
     clock.attach(Slots(BOOTS, state + "boots"))
-    found["seconds"] = ledger_book.totals(store.root)
-    found["days"] = ledger_book.days(store.root, clock.start_of)
+    found["seconds"] = ledger_book.totals(store.steady_root)
+    found["days"] = ledger_book.days(store.steady_root, clock.start_of)
     found["lane"] = Slots("lane1", state + "lane").read()
     settings, faults = config.load(_read("config.json"))
     found["settings"] = settings

@@ -75,34 +75,42 @@ def translate(e, during):
 
 
 class Connection:
-    """See the net port. sock is not blocking, wrapped in TLS where the origin asks for it."""
+    """See the net port. sock is not blocking, wrapped in TLS where the origin asks for it; raw is
+    what it wraps: there the unix port's poll(0) does not wait (for TLS it takes a millisecond:
+    extmod/modselect.c, MICROPY_PY_SELECT_IOCTL_CALL_PERIOD_MS).
+    """
 
-    def __init__(self, sock, forget):
+    def __init__(self, sock, raw, forget):
         self._sock = sock
         self._forget = forget
         self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
+        self._poll.register(raw, select.POLLIN)
+        # TLS takes one record at a time from raw: more of it than was asked for may be held there.
+        self._may_hold = False
 
     async def write(self, data):
-        offset = 0
-        while offset < len(data):
+        while data:
             try:
-                n = await _write_some(self._sock, data[offset:])
+                # Without a coroutine of its own: most pieces are taken at once.
+                n = _write_now(self._sock, data)
+                if not n:
+                    await _writing_again(self._sock, n)
+                    continue
             except (OSError, ValueError, MemoryError) as e:
                 raise translate(e, "write")
-            offset += n
+            data = data[n:] if n < len(data) else None
 
     async def readinto(self, out):
         try:
-            return await _read_some(self._sock, out)
+            n = await _read_some(self._sock, out)
         except (OSError, ValueError, MemoryError) as e:
             raise translate(e, "read")
+        self._may_hold = n == len(out)
+        return n
 
     def has_input(self):
         try:
-            if not IS_MICROPYTHON and hasattr(self._sock, "pending") and self._sock.pending():
-                return True
-            return bool(self._poll.poll(0))
+            return bool(self._poll.poll(0)) or self._may_hold and _holds(self._sock)
         except (OSError, ValueError):
             return True  # closed: a read tells
 
@@ -127,12 +135,16 @@ _CLOSED = _Closed()
 
 if IS_MICROPYTHON:
 
-    async def _write_some(sock, data):
-        while True:
-            n = sock.write(data)
-            if n:  # None, and 0 under TLS: not now
-                return n
-            await wait_writable(sock)
+    def _write_now(sock, data):
+        return sock.write(data)  # None, and 0 under TLS: not now
+
+    def _writing_again(sock, n):
+        return wait_writable(sock)
+
+    def _holds(sock):
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     async def _read_some(sock, out):
         while True:
@@ -143,17 +155,19 @@ if IS_MICROPYTHON:
 
 else:
 
-    async def _write_some(sock, data):
-        while True:
-            try:
-                n = sock.send(data)
-                if n:
-                    return n
-                await wait_writable(sock)
-            except ssl.SSLWantReadError:
-                await wait_readable(sock)
-            except (ssl.SSLWantWriteError, BlockingIOError):
-                await wait_writable(sock)
+    def _write_now(sock, data):
+        try:
+            return sock.send(data)
+        except ssl.SSLWantReadError:
+            return None
+        except (ssl.SSLWantWriteError, BlockingIOError):
+            return 0
+
+    def _writing_again(sock, n):
+        return wait_readable(sock) if n is None else wait_writable(sock)
+
+    def _holds(sock):
+        return hasattr(sock, "pending") and bool(sock.pending())
 
     async def _read_some(sock, out):
         while True:
@@ -202,7 +216,7 @@ class Net:
     async def open(self, host, port, is_tls):
         """See the net port."""
         found = await self._find(host, port, socket.SOCK_STREAM)
-        sock = _socket(found)
+        raw = sock = _socket(found)
         try:
             await self._connect(sock, found[-1])
             if is_tls:
@@ -216,7 +230,8 @@ class Net:
         except BaseException:
             sock.close()  # cancelled by a time limit
             raise
-        connection = Connection(sock, self._forget)
+        # CPython's TLS takes the socket over: raw is a shell then.
+        connection = Connection(sock, raw if IS_MICROPYTHON else sock, self._forget)
         self._open.append(connection)
         return connection
 

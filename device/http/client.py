@@ -9,7 +9,7 @@ only.
 import asyncio
 import gc
 
-from device.compat import const, is_digits, ticks_add, ticks_diff, ticks_ms
+from device.compat import const, is_digits, sleep_ms, ticks_add, ticks_diff, ticks_ms
 from device.errors import DeviceError, Transient
 from device.http.guard import Guard
 from device.http.reader import Reader
@@ -174,21 +174,30 @@ class HttpClient:
         left = length
         while left:
             if self._out_size == len(self._out):
-                await self._flush(connection)
+                await connection.write(self._out)
+                self._sent()
+                # A socket that takes all at once never waits: the others have their turn here.
+                await sleep_ms(0)
                 if reader.has_input():
                     early = await read_head(reader)
                     if early is None:
                         raise Transient("connection_lost", "closed in the body")
                     if early.status_code >= 200:
                         return early
-            room = min(left, len(self._out) - self._out_size)
-            n = body.readinto(self._out[self._out_size : self._out_size + room])
+            n = body.readinto(self._room(left))
             if not n:
                 raise DeviceError("damaged", "file ended %d bytes early" % left)
             self._out_size += n
             left -= n
         await self._flush(connection)
         return None
+
+    def _room(self, left):
+        """Where the next bytes of the body go: of most pieces the whole buffer, as it is."""
+        start, size = self._out_size, len(self._out)
+        if start or left < size:
+            return self._out[start : start + min(left, size - start)]
+        return self._out
 
     async def _put(self, connection, data):
         offset = 0
@@ -203,9 +212,12 @@ class HttpClient:
     async def _flush(self, connection):
         if self._out_size:
             await connection.write(self._out[: self._out_size])
-            self._guard.arm(_PROGRESS_MS, "send")
-            self.bytes_sent += self._out_size
-            self._out_size = 0
+            self._sent()
+
+    def _sent(self):
+        self._guard.arm(_PROGRESS_MS, "send")
+        self.bytes_sent += self._out_size
+        self._out_size = 0
 
 
 def _idle_ms(headers):

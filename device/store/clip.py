@@ -30,6 +30,7 @@ Fields of the record (terse names: a record of 512 bytes costs no erase on littl
     via      how it goes: "chunks" (docs/uploads.md); "whole" or absent: as one file
     orid     recording that was given up for a new one (docs/uploads.md)
     md5      MD5 of the bytes that went as chunks, as finalize states it
+    gone     [clips, seconds] evicted in all, with this one (evict.py)
 
 While a clip goes as chunks its progress stands beside it, in files of their own: .p0 or .p1, and
 .c its create body (transfer/chunked.py): capture owns the record as long as the clip is open.
@@ -47,8 +48,9 @@ COMPLETING = "completing"
 DONE = "done"
 PARKED = "parked"
 QUARANTINED = "quarantined"
+EVICTED = "evicted"  # given up for room; its files are about to go
 
-STATES = (OPEN, CLOSED, CREATING, CREATED, STORED, COMPLETING, DONE, PARKED, QUARANTINED)
+STATES = (OPEN, CLOSED, CREATING, CREATED, STORED, COMPLETING, DONE, PARKED, QUARANTINED, EVICTED)
 ASIDE = (PARKED, QUARANTINED)
 CHUNKS = "chunks"
 WHOLE = "whole"
@@ -65,9 +67,14 @@ class Clip:
         self.record = record
         self._slots = Slots(MAGIC, stem + ".r")
 
-    def load(self):
-        """True if a valid record was read. Raises OSError if the medium cannot be read."""
-        record = self._slots.read()
+    def load(self, slots="01"):
+        """True if a valid record was read. Raises OSError if the medium cannot be read.
+
+        slots: as Slots.read has it; what was known is checked.
+        """
+        record = self._slots.read(slots)
+        if record is None and slots != "01":
+            record = self._slots.read()
         if record is None or not is_valid(record, self.number):
             return False
         self.record = record
@@ -113,6 +120,8 @@ def is_valid(record, number):
     if not _are_places(record.get("gaps", []), 3) or not _are_places(record.get("skips", []), 2):
         return False
     if not isinstance(record.get("lev", []), list):
+        return False
+    if record["state"] == EVICTED and not _are_places([record.get("gone")], 2):
         return False
     codec, rid = record.get("codec"), record.get("rid", "")
     if not isinstance(codec, str) or not 1 <= len(codec) <= 4 or not codec.isalpha():

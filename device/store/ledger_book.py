@@ -85,9 +85,8 @@ def segments(root):
 
 
 def days(root, start_of, most=31):
-    """[[day since 1970 (UTC), -1: unknown, [seconds of each kind]]] of the newest days, in order.
-
-    Raises OSError.
+    """[[day since 1970 (UTC), or -1 for none, [seconds of each kind]]] of the newest days, in
+    order. Raises OSError.
     """
     folder = root + "/state/book"
     found = {}

@@ -1,7 +1,8 @@
 """The one upload activity of the device: which clip, may it go now, and what an ending means.
 
-Oldest first. Where the clip that is being recorded goes too (`live`), its next chunk goes before
-the older clips, then one of these (or a chunk of it), and so on: neither starves.
+The backlog says which (queue/backlog.py). Where the clip that is being recorded goes too (`live`),
+its next chunk goes before the others, then one of these (or a chunk of it), and so on: neither
+starves.
 
 Endings of one attempt on a clip:
     done            the clip is freed
@@ -69,6 +70,9 @@ class Lane:
         self.live = strategy.live  # where the clip that is being recorded goes too, else None
         self._live_has_turn = True
         self._found_none = False  # the whole backlog was looked at since the last event
+        self.announce = None  # coroutine function, called before each clip (supervisor.heartbeat)
+        self.is_sending = False  # from before the first clip until there is nothing, or a wait
+        self.is_away = None  # (clip number) -> True if its medium is lost and another one stands
         self.reason = Reason(LANE, "starting", clock.uptime_ms)
         self.in_hand = 0
         self.delivered = 0
@@ -118,9 +122,17 @@ class Lane:
         self._found_none = False
         self._work.set()
 
+    def send_first(self, number):
+        """Somebody asks for clip number; returns the answer (store/wanted.py)."""
+        if number == self.in_hand:
+            return {"ok": True, "before": 0}
+        answer = self._backlog.ask(number)
+        self.notify()
+        return answer
+
     def is_resting(self):
-        """True while the cloud is to be left alone."""
-        return bool(self.in_hand or self._shut[0] or self._waits.left_ms())
+        """True while the cloud is to be left alone, or spoken to already."""
+        return bool(self.is_sending or self.in_hand or self._shut[0] or self._waits.left_ms())
 
     async def run(self, check_in):
         """Deliver for ever. check_in(within_ms): tells the supervisor that this task lives."""
@@ -137,23 +149,25 @@ class Lane:
     async def _step(self, alive):
         code, left_ms = self._not_now()
         if code:
+            self.is_sending = False
             self._set_reason(code, "", left_ms)
             await self._pause(left_ms or _CHECK_MS)
             return
         clip = self._next_clip()
         if clip is None:
             self._found_none = True
+            self.is_sending = False
             code, left_ms = self._shut_for(*self._backlog.held_reason())
             self._set_reason(code or "nothing_to_send", "", left_ms)
             await self._pause(left_ms or None)
             return
         if clip.state != DONE and self._waits_for_clock(clip):
             self._set_reason("clock_wait", "", self._clock_wait_ms - self._clock.uptime_ms())
+            self.is_sending = False
             await self._pause(_CHECK_MS)
             return
-        self._set_reason("sending", "clip=%d" % clip.number)
-        self.in_hand = clip.number
-        self._mark(clip.number)
+        if not await self._begin(clip):
+            return
         try:
             if clip.state != DONE:
                 for gate in self._gates:
@@ -183,6 +197,22 @@ class Lane:
             gc.collect()
         self._mark(0)
 
+    async def _begin(self, clip):
+        """clip goes now: tell the cloud, then keep its number where a reset finds it. False: the
+        cloud asked to be left alone.
+        """
+        if clip.state != DONE:
+            self.is_sending = True
+            error = await self.announce() if self.announce is not None else None
+            if error is not None:
+                wait_s = self._waits.failed(error)
+                self._log.warning("lane waits reason=%s wait_s=%d", error, wait_s)
+                return False
+        self._set_reason("sending", "clip=%d" % clip.number)
+        self.in_hand = clip.number
+        self._mark(clip.number)
+        return True
+
     def _not_now(self):
         """(reason, ms until it is looked at again or 0), or (None, 0) if a clip may go."""
         if not self._cloud.has_token():
@@ -210,9 +240,13 @@ class Lane:
         if live is not None and self._waits_for_clock(live):
             live = None
         self._live_has_turn = not self._live_has_turn
-        if self._live_has_turn:
-            return self._backlog.next() or live
-        return live or self._backlog.next()
+        clip = None
+        if live is None or self._live_has_turn:
+            clip = self._backlog.next()
+        if clip is None and live is not None:
+            self._backlog.rule = "live"
+            return live
+        return clip
 
     def _waits_for_clock(self, clip):
         if not self._clock.may_still_learn(clip.record):
@@ -252,6 +286,8 @@ class Lane:
         self._log.warning("lane waits clip=%d reason=%s wait_s=%d", clip.number, e, wait_s)
 
     def _refused(self, e):
+        if e.code == "storage_failed" and self.is_away is not None and self.is_away(self.in_hand):
+            return  # the clips of that medium are passed over
         if e.code in _INTERCEPTED:
             self._link.exchange_failed(e.code)
         wait_s = self._waits.refused(e)

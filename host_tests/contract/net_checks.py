@@ -54,6 +54,16 @@ async def a_large_body_arrives_whole(net, bench):
     connection.close()
 
 
+async def what_tls_holds_back_is_input(net, bench):
+    connection = await net.open(*_address(bench, "good"), True)
+    await connection.write(memoryview(b"two words\n"))
+    assert await wait_for_ms(connection.readinto(memoryview(bytearray(3))), 5000) == 3
+    assert connection.has_input(), "the rest of the record is no longer at the socket"
+    assert await wait_for_ms(connection.readinto(memoryview(bytearray(64))), 5000) == 7
+    assert not connection.has_input()
+    connection.close()
+
+
 async def the_end_of_the_peer_is_an_end(net, bench):
     connection = await net.open(*_address(bench, "good"), True)
     assert await _talk(connection, b"bye\n") == b"bye\n"
@@ -201,6 +211,7 @@ async def many_in_a_row_leave_nothing_open(net, bench):
 NET = (
     a_verified_peer_is_talked_to,
     a_large_body_arrives_whole,
+    what_tls_holds_back_is_input,
     the_end_of_the_peer_is_an_end,
     another_host_name_needs_somebody,
     an_expired_certificate_needs_somebody,

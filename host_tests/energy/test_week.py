@@ -56,7 +56,7 @@ def test_a_week_by_the_button():
 
 def test_a_planted_defect_would_be_seen(tmp_path):
     """The board sleeps without asking whether a clip waits: then nothing is delivered in time."""
-    for folder in ("device", "tools"):
+    for folder in ("device", "rescue", "tools"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     path = tmp_path / "device" / "power" / "saver.py"
     text = path.read_text()

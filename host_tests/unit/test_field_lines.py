@@ -195,7 +195,7 @@ def test_a_socket_that_takes_little_or_nothing_gets_every_byte_once(monkeypatch,
     with ours, theirs:
         grudging = Grudging(ours)
         body = fakes.pcm(20_000)
-        fakes.run(net.Connection(grudging, None).write(memoryview(body)), time)
+        fakes.run(net.Connection(grudging, grudging, None).write(memoryview(body)), time)
     assert grudging.taken == body and len(waits) == 3
 
 

@@ -205,6 +205,31 @@ def test_an_early_answer_stops_the_body(time, status):
     assert not net.still_open(), "half a request is on it"
 
 
+def test_a_socket_that_takes_all_at_once_leaves_the_others_their_turn(monkeypatch, time):
+    class Eager(fakes.Connection):
+        async def write(self, mv):
+            self.sent += mv
+            self._net.server(self)
+
+    async def upload():
+        seen = [0]
+
+        async def look():
+            while True:
+                seen.append(len(net.connections[0].sent) if net.connections else 0)
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(look())
+        await client(net).request("PUT", S3, [], Source(100_000))
+        other.cancel()
+        seen.append(len(net.connections[0].sent))
+        return max(b - a for a, b in zip(seen, seen[1:], strict=False))
+
+    monkeypatch.setattr(fakes, "Connection", Eager)
+    net = fakes.Net(Answers(answer()))
+    assert fakes.run(upload(), time) <= 2 * 4096, "a piece, and the last one with what was left"
+
+
 def test_an_interim_answer_does_not_stop_the_body(time):
     answers = Answers(answer())
 

@@ -176,6 +176,22 @@ def test_three_days_of_401(bench):
     assert b.records() == {} and len(b.cloud.keys) == 5
 
 
+def test_a_beat_that_was_throttled_before_a_clip_holds_the_clip_too(bench):
+    b = bench(clips=2)
+    told = []
+
+    async def announce():
+        told.append(b.lane.is_sending)
+        return Transient("throttled", retry_after_s=60) if len(told) == 1 else None
+
+    b.lane.announce = announce
+    b.run(50)
+    assert told == [True] and b.cloud.objects == {} and b.lane.reason.code == "throttled"
+    assert not b.lane.is_sending and b.lane.in_hand == 0
+    b.run(60)
+    assert b.lane.delivered == 2 and told == [True] * 3 and not b.lane.is_sending
+
+
 def test_the_wait_holds_over_a_reboot(bench, time):
     b = bench(create=[Transient("throttled", "", 3600)])
     b.run(1)

@@ -6,8 +6,6 @@ Programs that are not installed (flac, ffmpeg, opusenc, valgrind) leave their ro
 """
 
 import argparse
-import os
-import re
 import shutil
 import subprocess
 import sys
@@ -20,11 +18,11 @@ import numpy as np
 import soundfile
 
 from device.codec.flac import BLOCK_SAMPLES, FlacEncoder
+from tools.bench import callgrind
 from tools.sim.build import HOST_ARCH, compile_module
 
 _ROOT = Path(__file__).resolve().parents[2]
 _AUDIO = _ROOT.parent / "shared" / "audio"
-_BIN = Path(sys.executable).parent
 SETTINGS_DB = (0, 36, 30, 25)
 
 # The board runs about as many instructions as x86-64: viper emits the same steps for both, and
@@ -108,20 +106,9 @@ def instructions(folder, pcm_path, snr, blocks):
     """Return the instructions that callgrind counts for encoding that many blocks."""
     script = Path(folder) / "work.py"
     script.write_text(_WORK)
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    command += [_BIN / "micropython", "-X", "heapsize=8M", script, pcm_path, str(snr), str(blocks)]
-    env = dict(os.environ, PYTHONHASHSEED="0", MICROPYPATH=f"{folder}:.frozen")
-    done = subprocess.run(
-        [str(c) for c in command],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr[-500:])
-    return int(re.search(r"Collected : (\d+)", done.stderr).group(1))
+    path = f"{folder}:.frozen"
+    words = [pcm_path, snr, blocks]
+    return callgrind.instructions(script, *words, heap_kb=8192, path=path, cwd=folder)
 
 
 def instructions_per_sample(folder, pcm_path, snr, short=8, long=48):

@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import os
 import pathlib
+import subprocess
 import time
 
 import numpy as np
@@ -11,7 +13,7 @@ from device.errors import Transient
 from device.queue.waits import Waits
 from tools.cloud import Cloud
 from tools.sim.audio import SAMPLE, read_samples
-from tools.sim.board import SSID, BoardError, VirtualBoard
+from tools.sim.board import SSID, BoardError, VirtualBoard, find_micropython
 
 RATE_HZ = 16000
 SHORTEST_CLIP_S = 30
@@ -21,6 +23,7 @@ STEP_KB = 4
 _IDLE_S = 8
 _ANSWER_S = 1.5
 _OUTAGE_HOURS = 24
+_BY_REQUESTS = pathlib.Path(__file__).with_name("clients") / "clips_by_requests.py"
 
 
 @dataclasses.dataclass
@@ -28,6 +31,9 @@ class Wire:
     handshakes: int
     requests_a_clip: float
     api_bytes_a_clip: float
+    audio_bytes: int  # of all clips
+    up_bytes: int  # of TCP payload, both origins: TLS, heads and bodies
+    down_bytes: int
 
 
 class Bench:
@@ -109,13 +115,44 @@ class Bench:
         log.clear()
         with self.board(clips * SHORTEST_CLIP_S, ENOUGH_KB) as board:
             status = _deliver_all(board, 120)
+        wire = self._counted(clips)
+        sent = status["queue"]["bytes_sent"]
+        wire.api_bytes_a_clip = (sent - wire.audio_bytes) / clips
+        return wire
+
+    def wire_of_requests(self, clips: int, clip_bytes: int) -> Wire:
+        """The same by a program of the frozen `requests`: a connection for each request."""
+        self._cloud.log.clear()
+        self._boards += 1
+        _, token = self._cloud.register_recorder(f"BENCH-{self._boards:04}")
+        path = self._folder / "clip.wav"
+        path.write_bytes(os.urandom(clip_bytes))
+        command = [find_micropython(), "-X", "heapsize=256K", _BY_REQUESTS]
+        command += [self._cloud.api_origin, path, clips]
+        done = subprocess.run(
+            [str(word) for word in command],
+            env={"MICROPYPATH": ".frozen", "PATH": os.defpath, "BENCH_TOKEN": token},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        if done.returncode:
+            raise RuntimeError(f"requests: {(done.stdout + done.stderr)[-300:]}")
+        return self._counted(clips)
+
+    def _counted(self, clips: int) -> Wire:
+        log = self._cloud.log
+        log.wait_for(lambda log: all(c.closed_by for c in log.connections))
         requests = [r for r in log.requests if r.origin != "operator"]
         stored = sum(r.body_bytes for r in requests if r.origin == "storage")
         handshakes = [c for c in log.connections if c.origin != "operator"]
         return Wire(
             len(handshakes),
             len(requests) / clips,
-            (status["queue"]["bytes_sent"] - stored) / clips,
+            0,
+            stored,
+            sum(c.wire_bytes[0] for c in handshakes),
+            sum(c.wire_bytes[1] for c in handshakes),
         )
 
     def wakeups_an_hour(self) -> float:

@@ -90,6 +90,7 @@ class Front:
             try:
                 closed_by = await self._converse(client, connection)
             finally:
+                self._log.update(connection, wire_bytes=client.wire_bytes())
                 await client.close()
         finally:
             self._log.end(connection, closed_by=closed_by, closed_s=self._log.now_s())

@@ -8,6 +8,8 @@ import h11
 
 _READ_BYTES = 64 * 1024
 _CLOSE_S = 1.0
+_TCP_INFO_BYTES = 256
+_TCP_INFO_COUNTS = 120  # linux/tcp.h: tcpi_bytes_acked, tcpi_bytes_received
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds
 
 
@@ -18,6 +20,7 @@ class Wire:
         self.http = h11.Connection(role)
         self._reader = reader
         self._writer = writer
+        self._counted = 0, 0
 
     async def receive(self):
         """The next h11 event; ConnectionClosed at the end.
@@ -37,6 +40,21 @@ class Wire:
         if data:
             self._writer.write(data)
             await self._writer.drain()
+            self.wire_bytes()  # a client that leaves takes the socket with it
+
+    def wire_bytes(self) -> tuple[int, int]:
+        """TCP payload that came and went, TLS included; zeros where the system counts none. Of a
+        connection that is closed already: as it was when it was last asked for.
+        """
+        sock = self._writer.get_extra_info("socket")
+        if sock is not None and hasattr(socket, "TCP_INFO"):
+            try:
+                info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+                went, came = struct.unpack_from("<QQ", info, _TCP_INFO_COUNTS)
+                self._counted = came, went
+            except (OSError, struct.error):
+                pass
+        return self._counted
 
     def reset(self) -> None:
         """Break the connection with a TCP reset, as a crashed server or a middlebox does."""

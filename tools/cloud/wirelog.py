@@ -42,6 +42,7 @@ class Connection:
     closed_by: str = ""  # "client", "server", or "" while it is open
     closed_s: float | None = None
     requests: int = 0
+    wire_bytes: tuple[int, int] = (0, 0)  # TCP payload that came and went, once it is closed
 
 
 @dataclasses.dataclass

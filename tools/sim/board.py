@@ -10,6 +10,8 @@ board.json (read by device/hal/sim/board.py):
     modem   what device/hal/sim/modem.py takes; none: the board has no modem
     cellular_hosts  name -> address over 4G, where they are other ones than `hosts`
     battery_pct  what its cell holds, null: on the mains
+    spare_kb  its second medium (spare.img), which takes over while flash.img is pulled like a card
+    card_out  true: it is out at the start
 Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log,
 rtc_memory, registers/ (the watchdog and its feeds until the supervisor has its own).
 """
@@ -98,6 +100,7 @@ class VirtualBoard:
         cellular_hosts: dict[str, str] | None = None,
         battery_pct: int | None = None,
         haste: int = 1,
+        spare_kb: int = 0,
     ) -> None:
         """Write everything the board carries. May be called again between starts."""
         self._spec = {
@@ -115,6 +118,7 @@ class VirtualBoard:
             "cellular_hosts": cellular_hosts or hosts,
             "battery_pct": battery_pct,
             "haste": haste,
+            "spare_kb": spare_kb,
             # A pre-roll of a second takes 25 KiB (FLAC, 16 kHz).
             "limits": {"activity.pre_roll_s": 10 if self.has_room() else 1},
         }

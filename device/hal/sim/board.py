@@ -97,7 +97,11 @@ def build():
     board.console = console = _console(spec.get("control"))
     event = _event(console, folder)
     board.secrets = secrets = open_secrets()
-    board.storage = FlashStorage(folder, spec["flash_kb"])
+    board.storage = FlashStorage(folder, spec["flash_kb"], is_out=bool(spec.get("card_out")))
+    board.media = None
+    if spec.get("spare_kb"):
+        board.media = board.storage, FlashStorage(folder, spec["spare_kb"], "spare")
+        board.storage = board.media[not board.storage.is_mounted]
     board.microphone = Microphone(
         spec["audio"],
         folder + "/truth.pcm",
@@ -122,6 +126,9 @@ def build():
         battery.level_pct = command.get("percent", battery.level_pct)
         battery.charging = bool(command.get("charging", battery.charging))
 
+    def set_card(command):
+        board.media[0].device.is_out = bool(command.get("out"))
+
     def set_modem(command):
         if board.modem:
             board.modem.spec.update(command.get("spec", {}))
@@ -129,6 +136,7 @@ def build():
     console.attach(
         {
             "modem": set_modem,
+            "card": set_card,
             "press": lambda command: button.press(),
             "wifi": lambda command: wifi.set_in_reach(bool(command.get("in_reach"))),
             "battery": set_battery,
