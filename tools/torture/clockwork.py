@@ -11,7 +11,6 @@ import heapq
 from collections import deque
 
 _NEVER_MS = float("inf")
-_LAZY_MS = 1_500  # a busy board's polls wait so long for each other: fewer steps a month
 _AFTER_POLLS_MS = 50  # the supervisor's look comes after those it looks at
 _MAX_STEPS = 3_000_000  # of one life; a busy month has 50,000
 
@@ -47,6 +46,7 @@ class Loop(asyncio.AbstractEventLoop):
     """
 
     grid_ms = 12 * 3600 * 1000  # a quiet board looks around twice a day at least
+    lazy_ms = 1_500  # a busy board's polls wait so long for each other: fewer steps a month
 
     def __init__(self, now_ms, advance, is_quiet, next_event_ms):
         self.now_ms = now_ms
@@ -159,7 +159,7 @@ class Loop(asyncio.AbstractEventLoop):
                 late_ms = min(looks_ms, self._next_event_ms())
                 at_ms = min(at_ms, max(late_ms, polls[0][0]))
             else:
-                at_ms = min(at_ms, polls[0][0] + _LAZY_MS)
+                at_ms = min(at_ms, polls[0][0] + self.lazy_ms)
         if at_ms == _NEVER_MS:
             raise Stuck("every task waits for ever")
         if at_ms > self.now_ms:
@@ -171,11 +171,11 @@ class Loop(asyncio.AbstractEventLoop):
         timers, polls, now_ms = self._timers, self._polls, self.now_ms
         while timers and timers[0][0] <= now_ms:
             self._ready.append(heapq.heappop(timers)[2])
-        if polls and polls[0][0] > now_ms - _LAZY_MS and not self._is_quiet():
+        if polls and polls[0][0] > now_ms - self.lazy_ms and not self._is_quiet():
             return
         while polls and polls[0][0] <= now_ms:
             due_ms, count, handle, is_last = heapq.heappop(polls)
-            is_late = due_ms < now_ms - _LAZY_MS - _AFTER_POLLS_MS and not handle.is_cancelled
+            is_late = due_ms < now_ms - self.lazy_ms - _AFTER_POLLS_MS and not handle.is_cancelled
             if is_late:
                 self.late_at_ms = now_ms
             if is_last and is_late:
