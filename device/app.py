@@ -124,20 +124,20 @@ def _look_for_update(board):
 
 def _join(board, settings, faults, buffers, boot, log, ring):
     from device.http.client import HttpClient
-    from device.joining import keeper_of, origin_of, planner_of, strategy_of, ways_of
+    from device.joining import backlog_of, keeper_of, origin_of, planner_of, strategy_of, ways_of
     from device.joints import Joints
     from device.link.clock import BOOTS
     from device.link.link import Link
     from device.link.timekeeper import TimeKeeper
     from device.power import resets
-    from device.queue.backlog import Backlog
     from device.queue.manners import Manners
     from device.queue.waits import Waits
     from device.store.in_hand import InHand
+    from device.store.ledger import Ledger
+    from device.store.media import store_of
     from device.store.medium import Quota
     from device.store.recovery import Recovery
     from device.store.slots import Slots
-    from device.store.store import ClipStore
     from device.supervisor.heartbeat import Heartbeat
     from device.supervisor.indicator import IndicatorTask
     from device.supervisor.people import People
@@ -156,7 +156,8 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     clock = Clock(board.clock, boot, log)
     if ring:
         ring.uptime_ms = clock.uptime_ms
-    store = ClipStore(board.storage, secrets)
+    store = store_of(board, clock.uptime_ms, log)
+    forget_module("device.store.media")
     store.prepare()
     if system.marked:
         from device.store import deaths
@@ -165,8 +166,11 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         forget_module("device.store.deaths")
     in_hand = InHand(system.mark)
     state_path = board.storage.root + "/state/"
-    clock.attach(Slots(BOOTS, state_path + "boots"))
+    names = ((BOOTS, "boots"), ("link1", "link"), ("lane1", "lane"))
+    kept = [Slots(magic, state_path + name) for magic, name in names]
+    clock.attach(kept[0])
     clock.witness_rtc(system.reset_cause())
+    store.ledger = Ledger(store.steady_root, boot, clock, log)
     quota = Quota(board.storage, settings["storage.reserve_kb"] * 1024, log)
     api_url, ntp_server = settings["cloud.api_url"], settings["clock.ntp_server"]
     try:
@@ -177,6 +181,8 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         pass  # whoever records or sends meets it again, and says so
     joints = Joints(system, secrets, board.net, origin_of(api_url), ntp_server, random_bits)
     joints.resets = resets.count(system, secrets)
+    joints.store, joints.quota, joints.log = store, quota, log
+    joints.evict, quota.make_room = settings["storage.evict"], joints.make_room
     forget_module("device.power.resets")
     joints.http = http = HttpClient(board.net, buffers.piece, buffers.reads, clock.witness_date)
     manners = Manners(clock, random_bits)
@@ -188,20 +194,20 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         joints.is_idle,
         joints.probe,
         joints.plan_reset,
-        Slots("link1", state_path + "link"),
+        kept[1],
     )
     joints.timekeeper = timekeeper = TimeKeeper(
         board.net, clock, link, ntp_server, random_bits, log
     )
-    waits = Waits(
-        settings["upload.retry_first_s"], settings["upload.retry_cap_s"], clock, random_bits
-    )
-    waits.attach(Slots("lane1", state_path + "lane"))
+    retry_s = settings["upload.retry_first_s"], settings["upload.retry_cap_s"]
+    waits = Waits(*retry_s, clock, random_bits)
+    waits.attach(kept[2])
     waits.spread()
     recovery = Recovery(store, buffers.work, log, joints.work_came, in_hand.repairing)
-    kept_budget = Slots("budget1", state_path + "budget")
+    kept_budget = Slots("budget1", store.steady_root + "/state/budget")
     joints.planner = planner = planner_of(settings, link, http, clock, kept_budget, log)
-    backlog = Backlog(store, joints.epoch, recovery.pend, planner)
+    epoch = joints.epoch if settings["upload.former_user"] == "keep" else None
+    backlog = backlog_of(settings, quota, store, epoch, recovery.pend, planner)
     makers = (store, cloud, clock, system.device_id, store_id(secrets, random_bits), log)
     strategy = strategy_of(makers, settings, joints)
     clock_wait_s, mark = settings["clock.wait_s"], in_hand.sending
@@ -209,17 +215,20 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     joints.lane = lane = Lane(
         store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log, mark, gates
     )
+    lane.plan_reset = joints.plan_reset
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}
     recorder = _join_recorder(
         board.microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
     )
+    recorder.tick = store.ledger.tick
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     heartbeat.firmware = system.firmware_version
     heartbeat.spread(random_bits)
+    lane.announce = heartbeat.announce
     if settings["cloud.token_refresh_days"]:
-        joints.cloud, joints.clock, joints.log = cloud, clock, log
+        joints.cloud, joints.clock = cloud, clock
         joints.refresh_days = settings["cloud.token_refresh_days"]
         heartbeat.tend = joints.tend_token
     indicator = IndicatorTask(board.indicator, recorder, lane)
@@ -237,7 +246,8 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         "queue": queue_part(lane, backlog, recovery, http),
         "link": link.as_dict,
         "clock": clock.as_dict,
-        "storage": quota.as_dict,
+        "storage": joints.storage_part,
+        "seconds": store.ledger.as_dict,
         "heartbeat": heartbeat.as_dict,
         "settings": {"faults": faults} if faults else {"ok": True},
         "indicator": indicator.shown,
@@ -249,14 +259,17 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     people = People(board.button, board.console, recorder, lane, status, ring)
     if planner:
         shown["budget"] = planner.as_dict
+    supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
     if keeper:
         shown["power"] = keeper.as_dict
         people.on_touch = keeper.touched
-    supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
-    if keeper:
         keeper.watched_by(supervisor)
     if keeper or spare:
         supervisor.add("power", (keeper or spare).run)
+    if getattr(board, "media", None):
+        store.join(recorder, lane, quota, recovery, kept)
+        shown["medium"] = store.as_dict
+        supervisor.add("medium", store.run)
     for name, run in (
         ("recorder", recorder.run),
         ("button", people.run_button),

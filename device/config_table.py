@@ -200,6 +200,14 @@ ROWS = (
         "exchange the device token when it is so old, 0: never. An answer that is lost leaves the "
         "device without a token until it is provisioned anew",
     ),
+    (
+        "upload.order",
+        "choice",
+        "oldest",
+        ("oldest", "newest"),
+        "",
+        "which of the waiting clips goes first; what somebody asked for goes before all of them",
+    ),
     ("upload.retry_first_s", "int", 30, (1, 3600), "s", "first wait after a failure; it doubles"),
     ("upload.retry_cap_s", "int", 1800, (1, 14400), "s", "longest wait after failures"),
     (
@@ -229,6 +237,15 @@ ROWS = (
         "",
         "send the clip while it is recorded, in parts; needs upload.strategy chunks or auto",
     ),
+    (
+        "upload.former_user",
+        "choice",
+        "keep",
+        ("keep", "send"),
+        "",
+        "clips made for another user than the present one: kept until somebody decides, or sent "
+        "to the present one",
+    ),
     ("clock.ntp_server", "text", "pool.ntp.org", (1, 100), "", "host, or host:port"),
     (
         "clock.wait_s",
@@ -245,6 +262,15 @@ ROWS = (
         (64, 65536),
         "KiB",
         "room that recording leaves for records, so that nothing ends half written",
+    ),
+    (
+        "storage.evict",
+        "choice",
+        "never",
+        ("never", "oldest", "quietest", "lowest_priority"),
+        "",
+        "what is given up, and counted, for new audio when only the reserve is left; never: "
+        "recording waits",
     ),
     (
         "battery.stop_recording_pct",

@@ -46,6 +46,20 @@ def planner_of(settings, link, http, clock, kept, log):
     return planner
 
 
+def backlog_of(settings, quota, *parts):
+    """The order in which clips go. parts: what queue.backlog.Backlog is made of."""
+    if settings["upload.order"] == "newest":
+        from device.queue.newest import NewestFirst
+
+        may_evict = settings["storage.evict"] != "never"
+        backlog = NewestFirst(quota if may_evict else None, *parts)
+    else:
+        from device.queue.backlog import Backlog
+
+        backlog = Backlog(*parts)
+    return backlog
+
+
 def keeper_of(board, settings, saves, parts, clock, log):
     """The keeper of the battery, with a saver where there is a battery to save."""
     from device.power.gate import Gate

@@ -25,8 +25,12 @@ class Joints:
         self.whole_file = None
         self.keeper = None  # only where a battery is measured
         self.resets = {}  # the part of the status document
-        self.cloud = self.clock = self.log = None  # only where tokens are refreshed
+        self.log = None
+        self.cloud = self.clock = None  # only where tokens are refreshed
         self.refresh_days = 0
+        self.store = self.quota = None
+        self.evict = "never"
+        self._evict_after = 0
         self._task = None
 
     def epoch(self):
@@ -71,6 +75,35 @@ class Joints:
         finally:
             forget_module("device.transfer.refresh")
 
+    def make_room(self):
+        """The medium is full: free one clip; bytes, 0 if none may go (store/evict.py)."""
+        try:
+            from device.store import evict
+
+            freed_bytes, self._evict_after = evict.make_room(
+                self.store.target,
+                self.evict,
+                self._evict_after,
+                self.lane.in_hand,
+                self.epoch(),
+                self._secrets,
+                self.log,
+                self.store.steady_root,
+            )
+        except MemoryError:
+            return 0
+        finally:
+            forget_module("device.store.evict")
+        return freed_bytes
+
+    def storage_part(self):
+        """The part of the status document."""
+        part = self.quota.as_dict()
+        part["evict"] = self.evict
+        for name in ("evicted", "evicted_s"):
+            part[name] = self._secrets.counter(name)
+        return part
+
     def work_came(self):
         """A clip is closed or repaired, or the time became known."""
         if self.planner is not None:
@@ -85,8 +118,13 @@ class Joints:
             from device.power import planned
 
             self.resets["planned"] = reason
-            ends = planned.carry_out(self._system, reason, self.uptime_ms, self._is_busy)
+            # Only the want of memory is a reason for recorder and lane alike (reasons.py).
+            end_take = self._end_take if reason == "low_memory" else None
+            ends = planned.carry_out(self._system, reason, self.uptime_ms, self._is_busy, end_take)
             self._task = asyncio.create_task(ends)
+
+    def _end_take(self):
+        self.recorder.deny("low_memory")
 
     def _is_busy(self):
         return self.recorder.is_recording() or self.lane.in_hand

@@ -14,7 +14,8 @@ LANE = (
     "no_carrier ppp_failed dns_failed connect_failed connection_lost timeout bad_answer portal "
     "throttled server_error no_token auth_refused tls_untrusted tls_wrong_name tls_dates "
     "clock_wait verification_pending link_too_slow url_refused config_refused low_memory "
-    "storage_full storage_failed battery_low brown_out cap_day cap_month off_peak taking_turns "
+    "read_failed storage_full storage_failed battery_low brown_out cap_day cap_month off_peak "
+    "taking_turns other_epoch "
 )
 CLIP = (
     " refused gone_in_cloud conflict integrity_failure probably_uploaded too_short damaged "
@@ -26,6 +27,7 @@ RECORDER = (
     "microphone_failed microphone_dead microphone_stuck microphone_blocked low_memory battery_low "
     "dozing "
 )
+MEDIUM = " in_use medium_lost "  # the first of two media
 UPDATE = (
     " no_key bad_signature bad_bundle bad_hash wrong_arch too_old installed no_room on_trial "
     "storage_failed low_memory "
@@ -41,7 +43,12 @@ def ends_when(table, code):
     """What would end a wait with this code, in words."""
     from device import reason_words as words
 
-    texts = ((LANE, words.LANE), (CLIP, words.CLIP), (UPDATE, words.UPDATE))
+    texts = (
+        (LANE, words.LANE),
+        (CLIP, words.CLIP),
+        (UPDATE, words.UPDATE),
+        (MEDIUM, words.MEDIUM),
+    )
     text = words.RECORDER
     for known, said in texts:
         if table is known:

@@ -61,6 +61,9 @@ def run(wire):
 
 def _line(wire, began):
     """One line of the head or of chunks, as text."""
+    wire.breathe()  # where lines come in a flood nothing else is waited for
+    if time.ticks_diff(time.ticks_ms(), began) > _ANSWER_MS:
+        raise End(LATER, "timeout", "answer")
     piece = wire.piece
     for i in range(len(piece)):
         if not _some(wire, piece[i : i + 1], began):

@@ -11,7 +11,7 @@ from binascii import crc32
 from rescue import const
 
 SENDABLE = ("closed", "creating", "created", "stored", "completing", "done")
-_OTHERS = ("open", "parked", "quarantined")
+_OTHERS = ("open", "parked", "quarantined", "evicted")
 _RECORD_BYTES = const(1024)
 _NUMBERS = ("hz", "samples", "bytes", "crc", "take", "index", "first", "boot", "up", "n")
 _HEX = "0123456789abcdef"

@@ -151,6 +151,7 @@ def tell(laptop: Laptop, folder: pathlib.Path, cloud) -> None:
         laptop.run("list", ["list"])
         here, there = ["--board", "REC-0001"], ["--board", "REC-0002"]
         laptop.run("console", ["console", "--for", "1s", *here])
+        laptop.run("send", ["send", 2, *here])
         laptop.run("logs", ["logs", "--last", "4", *here])
         laptop.run("doctor", ["doctor", *here, "--bundle", folder / "rec1.tar.gz"])
         laptop.run("check", ["check", "--no-ask", "--tone", "1000", "--trial-clip", *there])

@@ -17,6 +17,10 @@ _RESUME_MS = const(10_000)  # how often a mode that begins by itself tries again
 _DEAF_MS = const(10_000)  # a microphone without a block for so long has failed
 
 
+def _nobody(code):
+    """For a recorder that nobody keeps a ledger of."""
+
+
 class Recorder:
     """take: capture.take.Take; parts: meter, pace, gate, conditioner, schedule of capture/, the
     last three may be None.
@@ -38,7 +42,9 @@ class Recorder:
         self._wanted = self._by_itself
         self._change = asyncio.Event()
         self._skip_left = 0
+        self.elsewhere = None  # () -> True if another medium has just taken over
         self._denied = None  # a reason that forbids every take
+        self.tick = _nobody  # the ledger's: told the reason while no clip is open
         self.reason = Reason(RECORDER, "idle", clock.uptime_ms)
 
     def toggle(self):
@@ -66,6 +72,7 @@ class Recorder:
         while True:
             check_in(60_000)
             if not self._is_permitted():
+                self.tick(self.reason.code)
                 await self._wait_for_change(_CHECK_MS if self._wanted else _IDLE_MS)
                 continue
             try:
@@ -74,6 +81,9 @@ class Recorder:
                 if not isinstance(e, DeviceError):
                     e = Transient("low_memory")
                 self._end_after_failure(e)
+                self.tick(self.reason.code)
+                if self.elsewhere is not None and self.elsewhere():
+                    continue
                 if not self._by_itself:
                     self._wanted = False
                 await self._wait_for_change(_RESUME_MS)
@@ -115,6 +125,8 @@ class Recorder:
             self._show()
             while self._is_permitted():
                 check_in(60_000)
+                if self._take.holds:
+                    self.tick(self.reason.code)
                 if not await self._consume_oldest():
                     await self._wait_for_block()
         finally:

@@ -18,7 +18,7 @@ from device.field.entry import progress
 from device.field.opened import check_device, open_store, pick, quiet_log
 from device.identity import seeded_bits, store_id
 from device.link.clock import BOOTS, Clock
-from device.store.clip import ASIDE, CHUNKS, CLOSED, COMPLETING, DONE, OPEN, PARKED
+from device.store.clip import ASIDE, CHUNKS, CLOSED, COMPLETING, DONE, EVICTED, OPEN, PARKED
 from device.store.slots import Slots
 from device.transfer.source import ClipSource
 from device.transfer.whole_file import WholeFile
@@ -61,7 +61,7 @@ def _why_not(clip, again):
     """Why a clip is not to be carried away, or None."""
     if clip.record is None:
         return "record_unreadable"
-    if clip.state in (OPEN, DONE):
+    if clip.state in (OPEN, DONE, EVICTED):
         return clip.state
     if clip.record.get("via") == CHUNKS and COMPLETING in (clip.state, clip.record.get("was")):
         return "completing"  # all of it is in the cloud as chunks: the recorder ends what it began

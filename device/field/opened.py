@@ -1,15 +1,17 @@
 """The store as a technician's session opens it: no recorder runs, so nothing is being recorded."""
 
+from device.compat import ticks_ms
 from device.config_kept import load_settings
 from device.errors import DeviceError
 from device.log import ERROR, Log
+from device.store.media import store_of
 from device.store.slots import Slots
-from device.store.store import ClipStore
 
 
 def open_store(board):
     """The board's ClipStore, prepared. Raises NeedsOperator if the medium cannot be read."""
-    store = ClipStore(board.storage, board.secrets)
+    log = quiet_log(board) if getattr(board, "media", None) else None
+    store = store_of(board, ticks_ms, log)
     store.prepare()
     return store
 

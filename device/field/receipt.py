@@ -13,8 +13,11 @@ from device import codec
 from device.errors import DeviceError
 from device.field.collect import pass_over
 from device.field.entry import progress
-from device.field.opened import check_device, open_store
-from device.store.clip import DONE, OPEN
+from device.field.opened import check_device, open_store, quiet_log
+from device.link.clock import BOOTS, Clock
+from device.store.clip import DONE, EVICTED, OPEN
+from device.store.ledger import Ledger
+from device.store.slots import Slots
 from device.transfer.source import ClipSource
 
 
@@ -22,6 +25,10 @@ def run(board, args):
     """args: device, receipts (list of dicts: device, store_id, n, bytes, sha256, rid)."""
     check_device(board, args)
     store = open_store(board)
+    boot = board.secrets.counter("boot")
+    clock = Clock(board.clock, boot, quiet_log(board))
+    clock.attach(Slots(BOOTS, store.root + "/state/boots"))
+    store.ledger = Ledger(store.steady_root, boot, clock, quiet_log(board))
     freed = 0
     for receipt in args["receipts"]:
         try:
@@ -53,8 +60,8 @@ def _settle(board, store, receipt):
     if not has_record:
         found = store.after(number - 1)
         return "record_unreadable" if found and found.number == number else "gone"
-    if clip.state == OPEN:
-        return OPEN
+    if clip.state in (OPEN, EVICTED):
+        return clip.state
     if clip.state != DONE:
         if receipt.get("bytes") != clip.record["bytes"]:
             return "wrong_size"

@@ -1,4 +1,5 @@
-"""What else the board keeps of itself, for the doctor: boots, the lane's wait, settings, log tail.
+"""What else the board keeps of itself, for the doctor: boots, what became of each day's seconds,
+the lane's wait, settings, log tail.
 
 Reads, never writes; nothing secret is in it. The lane's own status document lives with the running
 program (console command `status`); this is what is durable of it.
@@ -8,8 +9,9 @@ import os
 
 from device import config
 from device.compat import file_size, list_dir
-from device.field.opened import open_store
-from device.link.clock import BOOTS
+from device.field.opened import open_store, quiet_log
+from device.link.clock import BOOTS, Clock
+from device.store import ledger_book
 from device.store.slots import Slots
 
 
@@ -17,6 +19,10 @@ def run(board, args):
     store = open_store(board)
     state = store.root + "/state/"
     found = {"boots": Slots(BOOTS, state + "boots").read()}
+    clock = Clock(board.clock, board.secrets.counter("boot"), quiet_log(board))
+    clock.attach(Slots(BOOTS, state + "boots"))
+    found["seconds"] = ledger_book.totals(store.steady_root)
+    found["days"] = ledger_book.days(store.steady_root, clock.start_of)
     found["lane"] = Slots("lane1", state + "lane").read()
     settings, faults = config.load(_read("config.json"))
     found["settings"] = settings

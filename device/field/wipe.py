@@ -31,8 +31,9 @@ def run(board, args):
         raise DeviceError("undelivered", "%d clips" % undelivered)
     networks = settings_in_force(board)["wifi.networks"]
     try:
-        _remove_tree(store.root + "/clips")
-        _remove_tree(store.root + "/state")
+        for part in store.parts:
+            _remove_tree(part.root + "/clips")
+            _remove_tree(part.root + "/state")
     except OSError as e:
         raise DeviceError("storage_failed", "errno=%s" % e.errno)
     board.secrets.raise_counter("epoch", board.secrets.counter("epoch") + 1)

@@ -2,10 +2,12 @@
 
 A board's `build(...)` returns one `Board` with these attributes, `limits`: a dict of setting
 -> the highest number that the board has the memory for ("activity.pre_roll_s"), and `faults`: what
-is wrong with the description of the board, as sentences; and `trusted_roots()`: the roots of TLS
-in force, each as DER, one after the other. Everything above
-hal/ gets its ports through constructors. All waits are bounded by the caller (compat.wait_for_ms,
-http.limits) unless a port says otherwise. Errors are translated inside the port to device.errors.
+is wrong with the description of the board, as sentences; `media`: absent or None, or two storage
+ports, of which the second takes over while the first is lost (`storage` is the one that was there
+at the start); and `trusted_roots()`: the roots of TLS in force, each as DER, one after the other.
+Everything above hal/ gets its ports through constructors. All waits are bounded by the caller
+(compat.wait_for_ms, http.limits) unless a port says otherwise. Errors are translated inside the
+port to device.errors.
 """
 
 
@@ -31,6 +33,9 @@ class Storage:
     block_fill_bytes(i)     how many bytes of a file fill its i-th block (i from 0): flush there.
     free_bytes()            free space, never negative; may read a lot, so ask rarely.
     total_bytes()           size of the medium.
+    is_mounted, mount()     of the first of `Board.media`: whether it is mounted; mount it again,
+                            as after a card was put in. Raises NeedsOperator(storage_failed).
+    again_ms                how often mount() may be tried: the board may stand still for it.
     Files are used with open(), os.remove, os.mkdir, os.rmdir, os.stat and compat.list_dir.
     Their OSErrors are translated by store/ (they are about the medium, not about a port call).
     """

@@ -24,12 +24,14 @@ Fields of the record (terse names: a record of 512 bytes costs no erase on littl
     body     CRC-32 of the frozen create body   rid      recording id in the cloud
     sha      SHA-256 of the bytes that left (as many as the file holds)
     tries    the clip's own failures            why      reason it was set aside
+    reads    how often it could not be read
     late     1: complete was refused once  said     what the cloud said (status and code)
     was      state before it was collected over the cable (parked, why "collected") or killed
     deaths   how often the program died with it in hand (deaths.py)
     via      how it goes: "chunks" (docs/uploads.md); "whole" or absent: as one file
     orid     recording that was given up for a new one (docs/uploads.md)
     md5      MD5 of the bytes that went as chunks, as finalize states it
+    gone     [clips, seconds] evicted in all, with this one (evict.py)
 
 While a clip goes as chunks its progress stands beside it, in files of their own: .p0 or .p1, and
 .c its create body (transfer/chunked.py): capture owns the record as long as the clip is open.
@@ -47,8 +49,9 @@ COMPLETING = "completing"
 DONE = "done"
 PARKED = "parked"
 QUARANTINED = "quarantined"
+EVICTED = "evicted"  # given up for room; its files are about to go
 
-STATES = (OPEN, CLOSED, CREATING, CREATED, STORED, COMPLETING, DONE, PARKED, QUARANTINED)
+STATES = (OPEN, CLOSED, CREATING, CREATED, STORED, COMPLETING, DONE, PARKED, QUARANTINED, EVICTED)
 ASIDE = (PARKED, QUARANTINED)
 CHUNKS = "chunks"
 WHOLE = "whole"
@@ -65,9 +68,14 @@ class Clip:
         self.record = record
         self._slots = Slots(MAGIC, stem + ".r")
 
-    def load(self):
-        """True if a valid record was read. Raises OSError if the medium cannot be read."""
-        record = self._slots.read()
+    def load(self, slots="01"):
+        """True if a valid record was read. Raises OSError if the medium cannot be read.
+
+        slots: as Slots.read has it; what was known is checked.
+        """
+        record = self._slots.read(slots)
+        if record is None and slots != "01":
+            record = self._slots.read()
         if record is None or not is_valid(record, self.number):
             return False
         self.record = record
@@ -108,11 +116,14 @@ def is_valid(record, number):
         value = record.get(name)
         if not isinstance(value, int) or value < 0:
             return False
-    if not isinstance(record.get("nb", 0), int):
-        return False
+    for name in ("nb", "reads", "tries", "deaths"):
+        if not isinstance(record.get(name, 0), int):
+            return False
     if not _are_places(record.get("gaps", []), 3) or not _are_places(record.get("skips", []), 2):
         return False
     if not isinstance(record.get("lev", []), list):
+        return False
+    if record["state"] == EVICTED and not _are_places([record.get("gone")], 2):
         return False
     codec, rid = record.get("codec"), record.get("rid", "")
     if not isinstance(codec, str) or not 1 <= len(codec) <= 4 or not codec.isalpha():

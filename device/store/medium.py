@@ -23,15 +23,20 @@ class Quota:
 
     def __init__(self, storage, reserve_bytes, log):
         self._storage = storage
+        self.store = None  # where there are two media: it knows the one that counts
         self._reserve_bytes = reserve_bytes
         self._log = log
         self._total_bytes = storage.total_bytes()
         self._free_bytes = None
         self._warned_pct = 0
+        self.make_room = None  # frees one clip: bytes, 0 if none may go (evict.py)
 
     def refresh(self):
         """Ask the medium. Raises NeedsOperator if it does not answer."""
         try:
+            if self.store:
+                self._storage = self.store.storage
+                self._total_bytes = self._storage.total_bytes()
             self._free_bytes = self._storage.free_bytes()
         except OSError as e:
             raise medium_error(e, "free space")
@@ -46,10 +51,12 @@ class Quota:
         self._warned_pct = level
 
     def check(self):
-        """Raise Transient(storage_full) where only the reserve is left."""
-        free_bytes = self._known()
-        if free_bytes < self._reserve_bytes:
-            raise Transient("storage_full", "free_bytes=%d" % free_bytes)
+        """Raise Transient(storage_full) where only the reserve is left and nothing can go."""
+        while self._known() < self._reserve_bytes:
+            freed_bytes = self.make_room() if self.make_room else 0
+            if not freed_bytes:
+                raise Transient("storage_full", "free_bytes=%d" % self._known())
+            self.spend(-freed_bytes)
 
     def spend(self, size_bytes):
         self._free_bytes = self._known() - size_bytes

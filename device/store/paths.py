@@ -4,6 +4,7 @@
 
 Eight clips a leaf (about 16 entries), 32 leaves a branch: neither RAM nor time grows with the
 backlog. All names are 8.3, digits and lower-case letters. Names of others are never touched.
+queue/newest.py walks the other way.
 """
 
 import os
@@ -14,7 +15,8 @@ _LEAF_BITS = const(3)
 _BRANCH_BITS = const(5)
 _BRANCH_MASK = const(31)
 _TOP_SHIFT = const(13)
-_SHIFTS = (_TOP_SHIFT, _TOP_SHIFT - _BRANCH_BITS, _LEAF_BITS)
+_RECORD_PLACES = {"r0": 2, "r1": 3}
+SHIFTS = (_TOP_SHIFT, _TOP_SHIFT - _BRANCH_BITS, _LEAF_BITS)  # of the folders, top first
 MAX_NUMBER = const(0x0FFFFFFF)
 
 
@@ -22,7 +24,7 @@ def folders(number):
     """The three folder names above clip number, top first."""
     return (
         "%04x" % (number >> _TOP_SHIFT),
-        "%02x" % (number >> _SHIFTS[1] & _BRANCH_MASK),
+        "%02x" % (number >> SHIFTS[1] & _BRANCH_MASK),
         "%02x" % (number >> _LEAF_BITS & _BRANCH_MASK),
     )
 
@@ -62,14 +64,16 @@ def remove_empty_folders(root, number):
             return
 
 
-def next_number(root, after):
+def next_number(root, after, leaf=None):
     """The smallest clip number on the medium above `after`, or None.
 
-    Reads one folder a level however many clips wait. Raises OSError if a folder is unreadable.
+    Reads one folder a level however many clips wait. leaf: a list that learns what the clip's leaf
+    holds: [its number, and one bit a clip for: is there, has .r0, has .r1]. Raises OSError if a
+    folder is unreadable.
     """
     target = after + 1
     while target <= MAX_NUMBER:
-        found, target = _descend(root + "/clips", 0, target, 0)
+        found, target = _descend(root + "/clips", 0, target, 0, leaf)
         if found is not None:
             return found
     return None
@@ -111,7 +115,7 @@ def _children(path, depth):
     """The folder names of ours below path, as sorted numbers. Bounded: 32, but for the top."""
     values = []
     for name, is_folder in list_dir(path):
-        value = _folder_value(name, depth) if is_folder else None
+        value = folder_value(name, depth) if is_folder else None
         if value is not None:
             values.append(value)
     values.sort()
@@ -125,26 +129,31 @@ def _children_or_none(path, depth):
         return []
 
 
-def _descend(path, depth, target, prefix):
+def _descend(path, depth, target, prefix, leaf):
     """(number, _) if one at or above target lies below path, else (None, where to go on).
 
     prefix: the folder names above, as the high bits of every number that belongs here.
     """
     if depth == 3:
         best = None
+        there = [prefix, 0, 0, 0]
         for name, is_folder in list_dir(path):
             found = None if is_folder else parse_name(name)
-            if not found or found[0] < target or found[0] >> _LEAF_BITS != prefix:
+            if not found or found[0] >> _LEAF_BITS != prefix:
                 continue
-            if best is None or found[0] < best:
+            for place in (1, _RECORD_PLACES.get(found[1], 1)):
+                there[place] |= 1 << (found[0] & 7)
+            if found[0] >= target and (best is None or found[0] < best):
                 best = found[0]
+        if leaf is not None:
+            leaf[:] = there
         return best, ((target >> _LEAF_BITS) + 1) << _LEAF_BITS
-    shift = _SHIFTS[depth]
+    shift = SHIFTS[depth]
     wanted = target >> shift
     base = prefix << _BRANCH_BITS
     best = None
     for name, is_folder in list_dir(path):
-        value = _folder_value(name, depth) if is_folder else None
+        value = folder_value(name, depth) if is_folder else None
         if value is not None and base + value >= wanted and (best is None or value < best):
             best = value
     if best is None:
@@ -153,7 +162,7 @@ def _descend(path, depth, target, prefix):
     if base + best > wanted:
         target = (base + best) << shift
     below = "%s/%0*x" % (path, 2 if depth else 4, best)
-    return _descend(below, depth + 1, target, base + best)
+    return _descend(below, depth + 1, target, base + best, leaf)
 
 
 def _highest(path, depth, prefix):
@@ -172,7 +181,7 @@ def _highest(path, depth, prefix):
     return best
 
 
-def _folder_value(name, depth):
+def folder_value(name, depth):
     """The number that a folder of ours stands for, or None for one of another."""
     value = _hex(name, 2 if depth else 4)
     return value if depth == 0 or value is None or value <= _BRANCH_MASK else None

@@ -42,7 +42,8 @@ class Recovery:
         self._log = log
         self._notify = notify
         self._mark = mark
-        self._end = store.highest
+        # Stores to be looked at as after a boot, each with its last number.
+        self._fresh = [(part, part.highest) for part in store.parts]
         self._pended = []
         self._given_up = []  # nothing but somebody's look will help
         self._refused = []  # the medium did not let it: tried again, ever more rarely
@@ -69,32 +70,28 @@ class Recovery:
             self._pended.append(number)
             self._wake.set()
 
+    def look_at(self, part):
+        """The medium of this store is there again: look at it as after a boot."""
+        self._fresh.append((part, part.highest))
+        self._again_ticks_ms = ticks_ms()
+        self._wake.set()
+
     async def run(self, check_in):
         """Repair, count, then wait for more to repair."""
-        check_in(3_600_000)
-        number = max(0, self._end - _LOOK_BACK)
-        while True:
-            try:
-                clip = self._store.after(number)
-            except DeviceError as e:
-                self._log.error("recovery cannot walk the clips reason=%s", e)
-                break
-            if clip is None or clip.number > self._end:
-                break
-            number = clip.number
-            await self._repair(clip)
-        forget_module(_REPAIR)
-        for last_number, clips in paths.leaves(self._store.root, self._end):
-            self._store.count_leaf(last_number, clips)
-            await sleep_ms(0)
-        self._is_walking = False
         while True:
             check_in(3_600_000)
+            while self._fresh:
+                self._is_walking = True
+                await self._walk(*self._fresh[0])
+                self._fresh.pop(0)
+            self._is_walking = False
             try:
                 await wait_for_ms(self._wake.wait(), _CHECK_MS)
             except WAIT_ERRORS:
                 pass
             self._wake.clear()
+            if self._fresh:
+                continue
             if self._refused and ticks_diff(ticks_ms(), self._again_ticks_ms) >= 0:
                 self._again_ms = min(2 * self._again_ms, _AGAIN_CAP_MS)
                 self._pended += self._refused
@@ -103,6 +100,28 @@ class Recovery:
                 await self._repair(self._store.clip(self._pended[0]))
                 self._pended.pop(0)
             forget_module(_REPAIR)
+
+    async def _walk(self, part, end):
+        """Repair what the boot before may have left open, and count what waits."""
+        number = max(0, end - _LOOK_BACK)
+        while True:
+            try:
+                clip = part.after(number)
+            except DeviceError as e:
+                self._log.error("recovery cannot walk the clips reason=%s", e)
+                break
+            if clip is None or clip.number > end:
+                break
+            number = clip.number
+            if self._store.ledger and clip.record and clip.state != OPEN:
+                self._store.ledger.seen(clip.record)
+            await self._repair(clip)
+        if self._store.ledger:
+            self._store.ledger.keep()
+        forget_module(_REPAIR)
+        for last_number, clips in paths.leaves(part.root, end):
+            part.count_leaf(last_number, clips)
+            await sleep_ms(0)
 
     async def _repair(self, clip):
         """Repair clip if it is torn. What cannot be repaired is left alone, counted and logged."""

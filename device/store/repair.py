@@ -7,11 +7,12 @@ open      none                    removed: it never held a sample
 torn      any, no create body     the same as open; its facts come from the file itself
 torn      none, no create body    removed: the cut came before its first sample
 torn      any, create body        left where it is: the cloud may have it (counted, logged)
+evicted   any                     removed, as evict.py was about to
 """
 
 from device import codec
 from device.compat import file_size
-from device.store.clip import CLOSED, OPEN, QUARANTINED
+from device.store.clip import CLOSED, EVICTED, OPEN, QUARANTINED
 
 
 async def look_at(store, clip, work, log):
@@ -29,6 +30,8 @@ async def look_at(store, clip, work, log):
             return False
         if not _rebuild_facts(clip):
             raise ValueError("its record is unreadable and its audio says nothing")
+    if clip.state == EVICTED:
+        store.free(clip)
     if clip.state != OPEN:
         return False
     size = file_size(clip.audio_path)
@@ -40,6 +43,8 @@ async def look_at(store, clip, work, log):
             good_bytes, samples, crc, facts = await stored.scan(f, size, work)
     if samples == 0:
         store.discard(clip)
+        if store.ledger:
+            store.ledger.repaired(clip.record)
         log.info("clip discarded clip=%d bytes=%d", clip.number, max(0, size))
         return False
     changes = {"bytes": good_bytes, "samples": samples, "crc": crc, "facts": facts}
@@ -47,6 +52,8 @@ async def look_at(store, clip, work, log):
     if samples < clip.record["hz"] and clip.record["index"] == 0:
         changes.update(state=QUARANTINED, why="too_short")
     store.save(clip, **changes)
+    if store.ledger:
+        store.ledger.repaired(clip.record)
     log.warning(
         "clip repaired clip=%d bytes=%d of=%d samples=%d",
         clip.number,

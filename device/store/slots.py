@@ -15,6 +15,7 @@ from binascii import crc32
 from device.compat import const, file_size, is_digits, sync_file, sync_folder
 
 _EFBIG = const(27)
+_NOT_THERE = (2, 20)  # ENOENT, ENOTDIR
 MAX_BYTES = const(512)  # a file of this size is inline on littlefs: no erase
 
 
@@ -51,16 +52,25 @@ class Slots:
         self._base = base
         self.sequence = 0
 
-    def read(self):
-        """The newest valid value, or None. Raises OSError if the medium cannot be read."""
+    def move(self, root):
+        """What is written from now on lies below another medium's root."""
+        self._base = root + "/state/" + self._base.rsplit("/", 1)[1]
+
+    def read(self, slots="01"):
+        """The newest valid value, or None. Raises OSError if the medium cannot be read.
+
+        slots: "0" or "1" where the other file is known not to be there (each costs a search).
+        """
         newest = None
         self.sequence = 0
-        for slot in "01":
-            path = self._base + slot
-            size = file_size(path)
-            if size < 0:
-                continue
-            with open(path, "rb") as f:
+        for slot in slots:
+            try:
+                f = open(self._base + slot, "rb")
+            except OSError as e:
+                if e.errno in _NOT_THERE:
+                    continue
+                raise
+            with f:
                 found = parse(self._magic, f.read(2 * MAX_BYTES))
             if found and found[0] > self.sequence:
                 self.sequence, newest = found

@@ -1,11 +1,15 @@
 """Heartbeats: what the cloud may know of the device, rarely when idle, never in the lane's way.
 
 It shares the lane's HTTP client and so its one-request-at-a-time rule: a beat goes only while the
-lane holds nothing in hand, and up to half an interval early once a clip was delivered, while the
-connection is open. While the token is refused it is the slow probe that finds a new one. Where
-the project's requests are used up (429) beats are the first to yield, to one in two days at last,
-and come closer again one by one: a beat in ten minutes of 1,000 devices would leave nothing for
-clips.
+lane holds nothing in hand. While the token is refused it is the slow probe that finds a new one.
+Where the project's requests are used up (429) beats are the first to yield, to one in two days at
+last, and come closer again one by one: a beat in ten minutes of 1,000 devices would leave nothing
+for clips.
+
+`sync active` is not denied while clips go up, because an app may begin to fetch them over
+Bluetooth then: before the first clip a beat says it, unless the last one did, or beats yield. The
+next one that is due takes it back if nothing goes up any more. Between two clips of a backlog the
+beats that are due go too. So there are two beats an interval at most, and one when idle.
 """
 
 import json
@@ -16,6 +20,7 @@ from device.errors import DeviceError, NeedsOperator
 _CHECK_MS = const(5_000)
 _OFF_MS = const(60_000)
 _REFUSED_MS = const(900_000)  # a refused token is asked about quarter-hourly at most
+_ANNOUNCE_MS = const(60_000)  # after a beat that failed, before clips are announced again
 _MOST_DOUBLINGS = const(8)
 _FLAG_CHARGING = const(1)
 _FLAG_LOW_BATTERY = const(2)
@@ -42,7 +47,8 @@ class Heartbeat:
         self._parts = parts
         self._log = log
         self._next_up_ms = 0
-        self._delivered = 0  # by the lane, at the last beat
+        self._announce_up_ms = 0
+        self._said_sync = False  # in the last beat that arrived
         self._doublings = 0  # of the interval, while the project's requests are used up
         self.firmware = ""
         self.tend = None  # coroutine function, called after an accepted beat
@@ -70,14 +76,27 @@ class Heartbeat:
     def _is_due(self):
         if not self._link.is_up() or self._lane.in_hand or not self._cloud.has_token():
             return False
-        early_ms = 0
-        if self._lane.delivered != self._delivered and not self._doublings:
-            early_ms = self.interval_ms // 2
-        return self._clock.uptime_ms() >= self._next_up_ms - early_ms
+        return self._clock.uptime_ms() >= self._next_up_ms
+
+    async def announce(self):
+        """The lane takes a clip now: a beat goes first if one is due, or the last one said that
+        nothing is sent. Waits as long as a request may. Returns the Transient by which the cloud
+        asked to be left alone, else None: any other failure is the beat's alone.
+        """
+        if not self.interval_ms or not self._cloud.has_token():
+            return None
+        now = self._clock.uptime_ms()
+        may_say = not (self._said_sync or self._doublings) and now >= self._announce_up_ms
+        if may_say or now >= self._next_up_ms:
+            error = await self._beat()
+            if error is not None and error.code == "throttled":
+                return error
+        return None
 
     async def _beat(self):
+        """Send one; returns the DeviceError that it ended with, None if it was accepted."""
         self._next_up_ms = self._clock.uptime_ms() + self.interval_ms
-        self._delivered = self._lane.delivered
+        is_sync = self._lane.is_sending
         was_refused = self._lane.reason.code == "auth_refused"
         try:
             self.extras += await self._cloud.heartbeat(json.dumps(self.body()).encode())
@@ -85,18 +104,20 @@ class Heartbeat:
             self.failed += 1
             self._log.warning("heartbeat refused %s", e)
             rest_ms = max(self.interval_ms, _REFUSED_MS)
-            self._next_up_ms = self._clock.uptime_ms() + rest_ms
-            return
+            self._next_up_ms = self._announce_up_ms = self._clock.uptime_ms() + rest_ms
+            return e
         except DeviceError as e:
             self.failed += 1
+            self._announce_up_ms = self._clock.uptime_ms() + _ANNOUNCE_MS
             self._log.warning("heartbeat failed %s", e)
             if e.code == "throttled":
                 self._doublings = min(self._doublings + 1, _MOST_DOUBLINGS)
                 self._next_up_ms = self._clock.uptime_ms() + (self.interval_ms << self._doublings)
             if e.code in _LINK_CODES:
                 self._link.exchange_failed(e.code)
-            return
+            return e
         self.sent += 1
+        self._said_sync = is_sync
         if self._doublings:
             self._doublings -= 1
             self._next_up_ms = self._clock.uptime_ms() + (self.interval_ms << self._doublings)
@@ -106,6 +127,7 @@ class Heartbeat:
             self._lane.look_again()
         if self.tend is not None and not self._lane.in_hand:
             await self.tend()
+        return None
 
     def body(self):
         """The fields of contract D2, with what this board knows."""
@@ -128,7 +150,7 @@ class Heartbeat:
             flags |= _FLAG_CHARGING
         if quota.used_pct() > _FULL_PCT:
             flags |= _FLAG_STORAGE_FULL
-        if self._lane.in_hand:
+        if self._lane.is_sending:
             flags |= _FLAG_SYNC
         room = quota.as_dict()
         body["storage_total_mb"] = room["total_kb"] // 1024
@@ -143,7 +165,7 @@ class Heartbeat:
             return "error"
         if recorder.is_recording():
             return "recording"
-        if self._lane.in_hand:
+        if self._lane.is_sending:
             return "uploading"
         if battery.is_charging():
             return "charging"

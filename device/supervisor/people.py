@@ -6,7 +6,8 @@ from device.compat import forget_module
 
 
 class People:
-    """button, console: ports. Commands: status, look_again, record (on), log (at).
+    """button, console: ports. Commands: status, look_again, send (clip), record (on), log
+    (at).
     ring: the kept log (device/log_ring.py), or None.
     """
 
@@ -48,6 +49,8 @@ class People:
             return self._status.document()
         if name == "look_again":
             self._lane.look_again()
+        elif name == "send":
+            return self._lane.send_first(command.get("clip"))
         elif name == "record":
             self._recorder.want(bool(command.get("on")))
         elif name == "log" and self._ring:

@@ -62,6 +62,8 @@ def queue_part(lane, backlog, recovery, http):
         part = lane.reason.as_dict()
         part["waiting"] = backlog.waiting()
         part["in_hand"] = lane.in_hand
+        part["chosen_by"] = backlog.rule
+        part["requested"] = backlog.first.numbers if backlog.first else []
         part["delivered"] = lane.delivered
         part["set_aside"] = lane.set_aside
         part["aside"] = backlog.aside

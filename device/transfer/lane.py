@@ -1,7 +1,8 @@
 """The one upload activity of the device: which clip, may it go now, and what an ending means.
 
-Oldest first. Where the clip that is being recorded goes too (`live`), its next chunk goes before
-the older clips, then one of these (or a chunk of it), and so on: neither starves.
+The backlog says which (queue/backlog.py). Where the clip that is being recorded goes too (`live`),
+its next chunk goes before the others, then one of these (or a chunk of it), and so on: neither
+starves.
 
 Endings of one attempt on a clip:
     done            the clip is freed
@@ -14,19 +15,23 @@ Endings of one attempt on a clip:
 import asyncio
 import gc
 
-from device.compat import WAIT_ERRORS, const, wait_for_ms
+from device.compat import WAIT_ERRORS, const, sleep_ms, wait_for_ms
 from device.errors import NeedsOperator, Permanent, Transient
 from device.reasons import CLIP, LANE, Reason, is_reason
 from device.store.clip import DONE, OPEN, PARKED, QUARANTINED
 from device.store.in_hand import unmarked
 
 _PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
+_IDLE_MS = const(60_000)  # nothing to send: looked for all the same, should an event be missed
+_IDLE_CAP_MS = const(300_000)
+_EACH_MS = const(100)  # longer for each clip that is set aside: passing it over takes some 10 ms
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
 _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without progress
 _LONG_MS = const(86_400_000)
 _SHUT_MS = const(3_600_000)  # by then another way may be in reach, or the clock known
+_SHORTAGES = const(6)  # in a row, with the waits between them half an hour: only a reset helps
 _SAID_CHARS = const(40)  # a record stays below 512 bytes
-_OF_THE_CLIP = ("verification_pending", "link_too_slow")
+_OF_THE_CLIP = ("verification_pending", "link_too_slow", "read_failed")
 # No answer came, or somebody else's: the way may be at fault, and its return may end the wait.
 _LINK_CODES = "link_down dns_failed connect_failed connection_lost timeout portal".split()
 _INTERCEPTED = ("tls_untrusted", "tls_wrong_name")
@@ -69,6 +74,11 @@ class Lane:
         self.live = strategy.live  # where the clip that is being recorded goes too, else None
         self._live_has_turn = True
         self._found_none = False  # the whole backlog was looked at since the last event
+        self.announce = None  # coroutine function, called before each clip (supervisor.heartbeat)
+        self.is_sending = False  # from before the first clip until there is nothing, or a wait
+        self.is_away = None  # (clip number) -> True if its medium is lost and another one stands
+        self.plan_reset = None  # told of a want of memory that does not end
+        self._shortages = 0  # in a row
         self.reason = Reason(LANE, "starting", clock.uptime_ms)
         self.in_hand = 0
         self.delivered = 0
@@ -118,9 +128,17 @@ class Lane:
         self._found_none = False
         self._work.set()
 
+    def send_first(self, number):
+        """Somebody asks for clip number; returns the answer (store/wanted.py)."""
+        if number == self.in_hand:
+            return {"ok": True, "before": 0}
+        answer = self._backlog.ask(number)
+        self.notify()
+        return answer
+
     def is_resting(self):
-        """True while the cloud is to be left alone."""
-        return bool(self.in_hand or self._shut[0] or self._waits.left_ms())
+        """True while the cloud is to be left alone, or spoken to already."""
+        return bool(self.is_sending or self.in_hand or self._shut[0] or self._waits.left_ms())
 
     async def run(self, check_in):
         """Deliver for ever. check_in(within_ms): tells the supervisor that this task lives."""
@@ -137,23 +155,21 @@ class Lane:
     async def _step(self, alive):
         code, left_ms = self._not_now()
         if code:
+            self.is_sending = False
             self._set_reason(code, "", left_ms)
-            await self._pause(left_ms or _CHECK_MS)
+            await self._pause(min(left_ms or _CHECK_MS, _IDLE_MS))
             return
         clip = self._next_clip()
         if clip is None:
-            self._found_none = True
-            code, left_ms = self._shut_for(*self._backlog.held_reason())
-            self._set_reason(code or "nothing_to_send", "", left_ms)
-            await self._pause(left_ms or None)
+            await self._find_none()
             return
         if clip.state != DONE and self._waits_for_clock(clip):
             self._set_reason("clock_wait", "", self._clock_wait_ms - self._clock.uptime_ms())
+            self.is_sending = False
             await self._pause(_CHECK_MS)
             return
-        self._set_reason("sending", "clip=%d" % clip.number)
-        self.in_hand = clip.number
-        self._mark(clip.number)
+        if not await self._begin(clip):
+            return
         try:
             if clip.state != DONE:
                 for gate in self._gates:
@@ -183,6 +199,36 @@ class Lane:
             gc.collect()
         self._mark(0)
 
+    async def _find_none(self):
+        """No clip may go: the walk is not through, or say why and rest."""
+        if self._backlog.is_walking:
+            await sleep_ms(0)
+            return
+        self._found_none = True
+        self.is_sending = False
+        code, left_ms = self._shut_for(*self._backlog.held_reason())
+        others = self._backlog.other_epoch
+        code = code or ("other_epoch" if others else "nothing_to_send")
+        self._set_reason(code, "clips=%d" % others if others else "", left_ms)
+        idle_ms = min(_IDLE_CAP_MS, _IDLE_MS + _EACH_MS * (self._backlog.aside + others))
+        await self._pause(min(left_ms or idle_ms, idle_ms))
+
+    async def _begin(self, clip):
+        """clip goes now: tell the cloud, then keep its number where a reset finds it. False: the
+        cloud asked to be left alone.
+        """
+        if clip.state != DONE:
+            self.is_sending = True
+            error = await self.announce() if self.announce is not None else None
+            if error is not None:
+                wait_s = self._waits.failed(error)
+                self._log.warning("lane waits reason=%s wait_s=%d", error, wait_s)
+                return False
+        self._set_reason("sending", "clip=%d" % clip.number)
+        self.in_hand = clip.number
+        self._mark(clip.number)
+        return True
+
     def _not_now(self):
         """(reason, ms until it is looked at again or 0), or (None, 0) if a clip may go."""
         if not self._cloud.has_token():
@@ -210,9 +256,13 @@ class Lane:
         if live is not None and self._waits_for_clock(live):
             live = None
         self._live_has_turn = not self._live_has_turn
-        if self._live_has_turn:
-            return self._backlog.next() or live
-        return live or self._backlog.next()
+        clip = None
+        if live is None or self._live_has_turn:
+            clip = self._backlog.next()
+        if clip is None and live is not None:
+            self._backlog.rule = "live"
+            return live
+        return clip
 
     def _waits_for_clock(self, clip):
         if not self._clock.may_still_learn(clip.record):
@@ -221,7 +271,7 @@ class Lane:
 
     def _delivered(self, clip):
         self.delivered += 1
-        self._pending_number = 0
+        self._pending_number = self._shortages = 0
         self._waits.succeeded()
         self._link.exchange_succeeded()
         self._log.info(
@@ -232,6 +282,9 @@ class Lane:
         )
 
     def _failed(self, clip, e):
+        self._shortages = self._shortages + 1 if e.code == "low_memory" else 0
+        if self._shortages == _SHORTAGES and self.plan_reset:
+            self.plan_reset("low_memory")
         if e.code in _LINK_CODES:
             self._link.exchange_failed(e.code)
         else:
@@ -239,7 +292,7 @@ class Lane:
         if e.code == "taking_turns":
             return  # nothing failed: it was not even asked
         if e.code in _OF_THE_CLIP and clip.number != self._pending_number:
-            # Only this clip waits, for the cloud's hashing or a better link: the others go on.
+            # Only this clip waits (the cloud hashes, link or medium are poor): the others go on.
             self._pending_number = clip.number
             self._backlog.let_pass(clip)
             if self.live is not None:
@@ -252,6 +305,8 @@ class Lane:
         self._log.warning("lane waits clip=%d reason=%s wait_s=%d", clip.number, e, wait_s)
 
     def _refused(self, e):
+        if e.code == "storage_failed" and self.is_away is not None and self.is_away(self.in_hand):
+            return  # the clips of that medium are passed over
         if e.code in _INTERCEPTED:
             self._link.exchange_failed(e.code)
         wait_s = self._waits.refused(e)
@@ -278,11 +333,9 @@ class Lane:
         self.reason.set(code, detail, again)
 
     async def _pause(self, limit_ms):
-        """Wait for an event, or until limit_ms is over (None: for an event alone, bounded by a
-        minute).
-        """
+        """Wait for an event, or until limit_ms is over."""
         try:
-            await wait_for_ms(self._work.wait(), min(limit_ms or 60_000, 60_000))
+            await wait_for_ms(self._work.wait(), limit_ms)
         except WAIT_ERRORS:
             pass
         self._work.clear()

@@ -13,5 +13,6 @@ def test_what_waits_for_somebody_says_what_to_do():
     for row in rows:
         if len(row) == 4:  # why nothing is sent: with the light
             assert row[3].strip(" |"), row[0]
-    codes = " ".join((reasons.LANE, reasons.CLIP, reasons.RECORDER, reasons.UPDATE)).split()
+    tables = (reasons.LANE, reasons.CLIP, reasons.RECORDER, reasons.MEDIUM, reasons.UPDATE)
+    codes = " ".join(tables).split()
     assert len(rows) == len(codes)

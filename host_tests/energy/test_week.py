@@ -32,8 +32,9 @@ def week(*options):
 def test_a_week_by_schedule(drift_ppm):
     found = week("--mode", "schedule", "--drift-ppm", drift_ppm)
     assert len(found["late_ms"]) == found["takes_due"] == 14
-    # Ticks of a sleep are wrong by up to 1 %; the saver asks for the time at 20 s of doubt.
-    assert max(map(abs, found["late_ms"])) < 20_000, found["late_ms"]
+    # Ticks of a sleep are wrong by up to 1 %; the saver asks for the time at 20 s of doubt. They are
+    # 20.2 s of the world where the ticks are slow, and joining and asking take another second.
+    assert max(map(abs, found["late_ms"])) < 22_000, found["late_ms"]
     assert found["heard"] == found["delivered"] > 14 * 155 * 8000
     assert found["violations"] == []
     assert found["share_pct"]["asleep"] > 97
@@ -65,7 +66,7 @@ def test_where_nothing_happens_it_wakes_twelve_times_an_hour():
 
 def test_a_planted_defect_would_be_seen(tmp_path):
     """The board sleeps without asking whether a clip waits: then nothing is delivered in time."""
-    for folder in ("device", "tools"):
+    for folder in ("device", "rescue", "tools"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     path = tmp_path / "device" / "power" / "saver.py"
     text = path.read_text()

@@ -119,9 +119,11 @@ def test_a_board_is_built_from_its_table(chip, name, tmp_path, monkeypatch):
     assert (board.name, board.faults) == (name, [])
     assert board.limits["upload.max_connections"] == table["max_connections"]
     assert board.storage.root == ("/rec" if table["storage"] == "flash" else "/sd")
-    if table["storage"] == "flash":
+    has_spare = table["storage"] != "flash" and table["spare"] == "flash"
+    assert [port.root for port in board.media or ()] == (["/sd", "/rec"] if has_spare else [])
+    if table["storage"] == "flash" or has_spare:
         assert chip.mounts["/"].options == (512, 32, 512)
-    else:
+    if table["storage"] != "flash":
         assert chip.wired_card["slot"] == table["sd_slot"]
         assert chip.wired_card["pins"]["sck"] == table["sd_clk_pin"]
     assert board.system.device_id == "7cdfa1010203"
@@ -147,7 +149,7 @@ def test_a_card_that_does_not_mount_says_so_and_is_never_formatted(chip, monkeyp
 
     chip.card = card
     with pytest.raises(NeedsOperator) as error:
-        CardStorage(boards.BOARDS["esp32-s3-sd"])
+        CardStorage(boards.BOARDS["esp32-s3-sd"]).mount()
     assert error.value.code == "storage_failed" and words in str(error.value)
     assert chip.mounts == {}
     assert not hasattr(sys.modules["vfs"].VfsFat, "mkfs"), "the fake has none to call"
@@ -164,8 +166,26 @@ def test_flash_that_does_not_mount_leaves_what_is_there(chip, partitions):
     assert chip.mounts == {"/": "what the firmware mounted"}
 
 
+def test_a_card_that_comes_later_is_mounted_from_the_start(chip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    put_together(chip, boards.BOARDS["esp32-s3-sd"], monkeypatch)
+    chip.card = None
+    from device.hal.esp32 import board as module
+
+    board = module.build()
+    assert board.storage.root == "/rec" and not board.media[0].is_mounted
+    with pytest.raises(NeedsOperator):
+        board.media[0].mount()
+    chip.card = {}
+    for _ in range(2):
+        board.media[0].mount()
+        assert board.media[0].is_mounted and "/sd" in chip.mounts
+    assert chip.hosts == 1, "the driver is let go of before it is begun anew"
+
+
 def test_a_missing_card_is_shown(chip, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "board.json").write_text('{"spare": "none"}')
     table = boards.BOARDS["esp32-s3-sd"]
     put_together(chip, table, monkeypatch)
     chip.card = None

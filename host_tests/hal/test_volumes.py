@@ -29,6 +29,7 @@ CHECKS = [medium + " " + name for medium in ("flash", "card") for name in BOTH] 
     "flash foreign_flash_is_not_formatted",
     "card foreign_card_is_not_formatted",
     "card blocks_are_whole_clusters",
+    "card a_count_that_failed_is_no_full_card",
 ]
 
 

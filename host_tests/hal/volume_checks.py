@@ -51,11 +51,20 @@ class Card:
 
     def __init__(self, sectors):
         self.data = bytearray(512 * sectors)
+        self.fails_in = None  # reads until one fails
+
+    def deinit(self):
+        pass
 
     def info(self):
         return len(self.data), 512
 
     def readblocks(self, block, buf):
+        if self.fails_in is not None:
+            self.fails_in -= 1
+            if self.fails_in < 0:
+                self.fails_in = None
+                return -5
         buf[:] = self.data[block * 512 : block * 512 + len(buf)]
         return 0
 
@@ -116,11 +125,35 @@ def foreign_card_is_not_formatted(card):
     from device.hal.esp32 import storage
 
     try:
-        storage.CardStorage({}, "/card")
+        storage.CardStorage({}, "/card").mount()
         raise AssertionError("it was mounted")
     except storage.NeedsOperator as e:
         assert e.code == "storage_failed"
     assert card.data == bytes(512 * 8192)
+
+
+def a_count_that_failed_is_no_full_card(port, card):
+    """Whichever read of the count fails: the next one is true, and the card takes a file."""
+    whole = port.free_bytes()
+    for n in range(3):
+        remount(card)  # the port's own would count
+        card.fails_in = n
+        try:
+            port.free_bytes()
+            raise AssertionError("read %d was not reached" % n)
+        except OSError as e:
+            assert e.errno == 5
+        assert port.free_bytes() == whole, n
+        with open("/card/again", "w") as f:
+            f.write("x")
+        os.remove("/card/again")
+
+
+def remount(card):
+    import vfs
+
+    vfs.umount("/card")
+    vfs.mount(vfs.VfsFat(card), "/card")
 
 
 def blocks_are_whole_clusters(port):
@@ -154,8 +187,12 @@ def main():
     run("card foreign_card_is_not_formatted", foreign_card_is_not_formatted, card)
     vfs.VfsFat.mkfs(card)
     port = storage.CardStorage({}, "/card")
+    port.mount()
     for check in checks.STORAGE:
         if check.__name__ != "blocks_fill_as_littlefs_does":
             run("card " + check.__name__, check, port, {})
     run("card blocks_are_whole_clusters", blocks_are_whole_clusters, port)
+    run(
+        "card a_count_that_failed_is_no_full_card", a_count_that_failed_is_no_full_card, port, card
+    )
     sys.stdout.write("\n" + json.dumps(results) + "\n")

@@ -48,7 +48,7 @@ PLANTED = {
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_defect_is_found(tmp_path, name):
     days, said, path, lines, defect = PLANTED[name]
-    for folder in ("device", "tools"):
+    for folder in ("device", "rescue", "tools"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     text = (tmp_path / path).read_text()
     assert text.count(lines) == 1, "the defect no longer fits the code"

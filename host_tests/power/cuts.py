@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from host_tests.conftest import ROOT
 from tools.sim.board import find_micropython
 from tools.sim.build import build
+from tools.torture import invariants
+from tools.torture.history import History
 
 RATE_HZ = 8000
 MEDIA = ("lfs", "fat")
+# What witness.py brings whole: the moments it counts are no times.
+JUDGED = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S12")
 # Printed for a file that a cut left open: EIO when it is collected on the dead medium, EINVAL when
 # FatFs finds that its volume was mounted anew (ff.c, validate): nothing is written then.
 _LEFT_OPEN = ("OSError: [Errno 5] EIO", "OSError: [Errno 22] EINVAL")
@@ -50,6 +54,9 @@ def fault(run: dict) -> str | None:
     # A write that fails without a cut may cost as much as a cut does.
     if not 0 <= run["missing"] <= max(1, ends.count("dead")) * RATE_HZ:
         return f"{run['missing']} samples are missing"
+    if "history" in run:
+        found = invariants.judge(History.from_json(run["history"]), JUDGED)
+        return "; ".join(f"{v.name} {v.text}" for v in found) or None
     return None
 
 

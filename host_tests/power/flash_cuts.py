@@ -1,41 +1,43 @@
 """Runs on MicroPython's unix port: the power goes at every step of a whole run.
 
-    micropython flash_cuts.py CODE MEDIUM KIND FIRST LAST [SECOND_FIRST SECOND_LAST]
+    micropython flash_cuts.py CODE MEDIUM KIND FIRST LAST [SECOND_FIRST SECOND_LAST] [every=N]
 
-MEDIUM: lfs (littlefs), fat. For each step from FIRST to LAST: a fresh medium, record two clips,
-deliver and free them with the real recorder, store, recovery and lane; at that step, by KIND:
+MEDIUM: lfs (littlefs), fat. For each (or each N-th) step from FIRST to LAST: a fresh medium,
+record two clips, deliver and free them with the real recorder, store, recovery and lane; at that
+step, by KIND:
 
     clean, torn   the medium dies at that write or erase; torn: half of it is still done
     fails         that write or erase fails, once, and all goes on without a boot
+    calls         that call of the block device fails, once, reads too
     net           the power goes at that event of the network: each call to the cloud has four,
                   before it is sent, when it is sent, after the commit, after the answer
 
-with "live-" before it: the clips go in chunks while they are recorded.
+with "live-" before it: the clips go in chunks while they are recorded; with "one-": a single clip.
 
 Then boots again and goes on to the end. SECOND_FIRST to SECOND_LAST: the medium also dies at each
-of these operations after the first boot, so that recovery is cut itself. Prints one JSON line a
-run, the faults of the volume's structure after each cut among them.
+of these operations after the first boot, so that recovery is cut itself; it goes on with the next
+step where no operation is left. Prints one JSON line a run: what came of it, the faults of the
+volume's structure after each cut, and the history for tools/torture/invariants (witness.py).
 """
 
 import asyncio
 import gc
-import hashlib
 import json
 import os
 import sys
 
 sys.path.insert(0, sys.argv[1])
 
+import witness
 from ram_flash import Card, Flash, Secrets, Storage
+from surroundings import BLOCK_FRAMES, RATE_HZ, ClockPort, Link, Microphone, Server
 
 from device import codec
-from device.api import chunks, dialect
 from device.capture.level import Meter
 from device.capture.pace import Pace
 from device.capture.recorder import Recorder
 from device.capture.ring import BlockRing
 from device.capture.take import Take
-from device.compat import hex_digest
 from device.errors import DeviceError
 from device.link.clock import Clock
 from device.log import Log
@@ -51,170 +53,15 @@ from device.transfer.chunked import Chunked
 from device.transfer.lane import Lane
 from device.transfer.whole_file import WholeFile
 
-RATE_HZ = 8000
 CLIP_SAMPLES = RATE_HZ * 2
 TOTAL_SAMPLES = RATE_HZ * 3 + 1234  # one clip that is cut, one that ends with the take
-BLOCK_FRAMES = 512
+ONE_CLIP_SAMPLES = RATE_HZ + 2345
 CHUNK_BYTES = 12_000  # three for the first clip, and a cut in the middle of blocks and frames
 STEPS = 4000  # turns of the loop after which a run is stuck
 KICK = 50  # turns after which a lane that waits is told to look again, as a person would
-LIVE = False
+LIVE = ONE = False
+SEEN = None  # who watches the run that goes on
 REST = 40  # turns without anything to do after which it is done
-
-
-class Server:
-    """Recordings by key and what storage holds, in place of transfer.cloud.Cloud.
-
-    At network event number dies_at the power goes: pull() is called, nothing comes back.
-    """
-
-    def __init__(self, dies_at, pull):
-        self.by_key = {}
-        self.objects = {}
-        self.proved = {}
-        self.faults = []
-        self.events = 0
-        self.stored = {}  # recording -> {chunk: bytes}
-        self.twice = 0  # chunks that were stored more than once
-        self.live = 0  # chunks that were stored while a clip was open
-        self.is_open = None
-        self._dies_at = dies_at
-        self._pull = pull
-
-    def has_token(self):
-        return True
-
-    async def _event(self):
-        await asyncio.sleep_ms(0)
-        self.events += 1
-        if self.events == self._dies_at:
-            self._pull()
-            await asyncio.Event().wait()
-
-    async def _call(self, commit):
-        await self._event()  # before it is sent
-        await self._event()  # sent, and not carried out
-        answer = commit()
-        await self._event()  # carried out, the answer is on its way
-        await self._event()  # the answer is here
-        return answer
-
-    async def create(self, body, key):
-        body = bytes(body)
-
-        def commit():
-            if self.by_key.setdefault(key, body) != body:
-                self.faults.append("another body for " + key)
-            return "rec_" + "".join(key.split("-")[3:])  # the number, and s or w
-
-        return await self._call(commit)
-
-    async def upload_url(self, rid, content_type, size_bytes):
-        return await self._call(lambda: (rid, [], None))
-
-    async def put(self, url, headers, source):
-        if url in self.proved:
-            self.faults.append("PUT after the proof of " + url)
-        source.rewind()
-        data = bytearray(source.length)
-        view = memoryview(data)
-        offset = 0
-        while offset < len(data):
-            n = source.readinto(view[offset : offset + 1024])
-            if not n:
-                raise OSError(5)
-            offset += n
-
-        rid, _, number = url.partition("/")
-
-        def commit():
-            if not number:
-                self.objects[rid] = data
-                return
-            found = self.stored.setdefault(rid, {})
-            self.twice += number in found
-            self.live += self.is_open()
-            found[number] = data
-
-        await self._call(commit)
-
-    async def chunk_url(self, rid, number, content_type, size_bytes):
-        return await self._call(lambda: ("%s/%d" % (rid, number), [], None))
-
-    async def finalize(self, rid, total_chunks, duration_ms, md5_hex):
-        def commit():
-            found = self.stored[rid]
-            numbers = ["%d" % (number + 1) for number in range(total_chunks)]
-            if sorted(found) != sorted(numbers):
-                self.faults.append("%s: finalize of other chunks" % rid)
-                return chunks.FAILED
-            data = b"".join([bytes(found[number]) for number in numbers])
-            if hex_digest(hashlib.md5(data).digest()) != md5_hex:
-                self.faults.append("%s: its chunks are not the file" % rid)
-                return chunks.FAILED
-            self.objects[rid] = data
-            self.proved[rid] = md5_hex
-            return chunks.ACCEPTED
-
-        return await self._call(commit)
-
-    async def complete(self, rid, sha256_hex):
-        def commit():
-            if rid not in self.objects:
-                self.faults.append("complete before the PUT of " + rid)
-            self.proved[rid] = sha256_hex
-            return dialect.PROOF
-
-        return await self._call(commit)
-
-
-class Link:
-    reason = "link_down"
-
-    def is_up(self):
-        return True
-
-    def exchange_succeeded(self):
-        pass
-
-    def exchange_failed(self, code):
-        pass
-
-
-class Microphone:
-    """Hands over the samples of a ramp (sample i has the value i), as fast as they are taken."""
-
-    rate_hz = RATE_HZ
-
-    def __init__(self):
-        self.position = 0
-        self.ring = None
-
-    def start(self, ring):
-        self.ring = ring
-
-    def stop(self):
-        self.ring = None
-
-    def step(self):
-        """Fill one block; True if there is nothing more to hear."""
-        block = None if self.ring is None else self.ring.slot()
-        if block is not None and self.position < TOTAL_SAMPLES:
-            n = min(BLOCK_FRAMES, TOTAL_SAMPLES - self.position)
-            for i in range(n):
-                value = self.position + i
-                block[2 * i] = value & 0xFF
-                block[2 * i + 1] = value >> 8 & 0xFF
-            self.position += n
-            self.ring.commit(n)
-        return self.position == TOTAL_SAMPLES
-
-
-class ClockPort:
-    build_unix_s = 1_700_000_000
-
-    def set_rtc(self, unix_s):
-        pass
 
 
 class Buffers:
@@ -266,8 +113,9 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
         log,
     )
     server.is_open = recorder.is_recording
+    total = microphone.total_samples
     tasks = [asyncio.create_task(t.run(lambda within: None)) for t in (recorder, recovery, lane)]
-    recorder.want(microphone.position < TOTAL_SAMPLES)
+    recorder.want(microphone.position < total)
     rested = 0
     try:
         for turn in range(STEPS):
@@ -276,14 +124,18 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
             await asyncio.sleep_ms(0)
             if flash.dead:
                 return "dead"
+            if flash.failed:
+                SEEN.refused(microphone.position)
             if flash.failed and not turn % KICK:
-                recorder.want(microphone.position < TOTAL_SAMPLES)
+                recorder.want(microphone.position < total)
                 lane.look_again()
             resting = not recorder.is_recording() and lane.reason.code == "nothing_to_send"
-            if microphone.position < TOTAL_SAMPLES or not resting:
+            if microphone.position < total or not resting:
                 rested = 0
             rested += 1
-            if rested > REST:
+            # A folder that could not be read to its end looks empty (vfs_lfsx.c, ilistdir): the
+            # lane, which looks again each minute, is told to.
+            if rested > (2 * KICK if flash.failed else REST):
                 return "done"
         return "stuck %s %s" % (recorder.reason.code, lane.reason.code)
     finally:
@@ -300,6 +152,8 @@ def power_cycle(flash, rest, faults):
     try:
         flash.mount()
     except OSError as e:
+        if flash.once:
+            return "reset"  # as main.py does where the board cannot be built
         return "dead" if flash.dead else "mount errno=%s" % e.errno
     try:
         return asyncio.run(life(flash, *rest))
@@ -318,8 +172,8 @@ def power_cycle(flash, rest, faults):
 
 
 def leftovers(path, kept):
-    """Names of files of clips that are neither freed nor set aside with a reason; kept: samples of
-    those set aside, by number.
+    """Names of files of clips that are neither freed nor set aside with a reason; kept: (stem,
+    record) of those set aside, by number.
     """
     found = []
     for entry in os.ilistdir(path):
@@ -331,7 +185,7 @@ def leftovers(path, kept):
             with open(name, "rb") as f:
                 line = parse(MAGIC, f.read())
             if line and line[1]["state"] == "quarantined" and line[1]["why"]:
-                kept[int(entry[0][:8], 16)] = line[1]["samples"]
+                kept[int(entry[0][:8], 16)] = name[: name.rindex(".")], line[1]
         found.append(entry[0])
     return [name for name in found if int(name[:8], 16) not in kept]
 
@@ -355,28 +209,70 @@ def judge(server, microphone, kept):
             server.faults.append("%s holds samples of another clip" % rid)
         missing += first - position
         position = first + samples
-    return missing + microphone.position - position - sum(kept.values())
+    aside = sum([record["samples"] for _, record in kept.values()])
+    return missing + microphone.position - position - aside
+
+
+def history(seen, server, microphone, kept):
+    """What happened, as tools.torture.history.History.from_json takes it."""
+    seen.add("heard", first=0, count=microphone.position)
+    recordings = []
+    for rid in seen.recordings:
+        data = server.objects.get(rid)
+        row = {
+            "rid": rid,
+            "clip": number_of(rid),
+            "status": "",
+            "acknowledged": rid in server.proved,
+        }
+        if data is not None:
+            row.update(sha=seen.sha(data), size=len(data), runs=witness.runs_of(data[44:]))
+        recordings.append(row)
+    found = {}
+    for number, (stem, record) in kept.items():
+        whole, runs = seen.audio(stem, record)
+        row = {"state": record["state"], "why": record["why"], "runs": runs}
+        row["intact"] = seen.closed.get(number) == seen.sha(whole)
+        found[str(number)] = row
+    return {
+        "rate_hz": RATE_HZ,
+        "api_hosts": [""],
+        "storage_hosts": [""],
+        "events": seen.events,
+        "recordings": recordings,
+        "kept": found,
+    }
 
 
 def run(flash, kind, step, second, buffers, work):
-    """One line of output: what a cut at step (and one at second) led to."""
+    """One line of output: what a cut at step (and one at second) led to. False if the second cut
+    found no operation any more.
+    """
+    global SEEN
     flash.renew()
+    SEEN = seen = witness.Witness(RATE_HZ, flash)
 
     def pull():
         flash.dead = True
 
-    server = Server(step if kind == "net" else 0, pull)
-    secrets, microphone = Secrets(), Microphone()
+    server = Server(step if kind == "net" else 0, pull, seen)
+    secrets, microphone = Secrets(), Microphone(ONE_CLIP_SAMPLES if ONE else TOTAL_SAMPLES)
     lines, faults = [], []
     rest = (secrets, server, microphone, buffers, work, lines)
     torn = kind == "torn"
-    flash.power_on(0 if kind == "net" else step, torn, kind == "fails")
+    if kind == "calls":
+        flash.power_on(0, False, fails_call=step)
+    else:
+        flash.power_on(0 if kind == "net" else step, torn, kind == "fails")
     ends = [power_cycle(flash, rest, faults)]
+    tell_end(seen, flash, ends, microphone)
     result = {"cut": step, "second": second, "operations": flash.operations}
+    result["calls"] = flash.calls
     result["events"] = server.events
     if ends[0] in ("dead", "reset"):
         flash.power_on(second, torn)
         ends.append(power_cycle(flash, rest, faults))
+        tell_end(seen, flash, ends, microphone)
     if ends[-1] == "dead":
         flash.power_on(0, torn)
         ends.append(power_cycle(flash, rest, faults))
@@ -384,6 +280,8 @@ def run(flash, kind, step, second, buffers, work):
     flash.power_on(0, torn)
     flash.mount()
     result["left"] = leftovers("/cut/clips", kept)
+    if not LIVE:
+        result["history"] = history(seen, server, microphone, kept)
     flash.unmount()
     result["lost_clusters"] = flash.walk()[1]
     result["missing"] = judge(server, microphone, kept)
@@ -395,22 +293,35 @@ def run(flash, kind, step, second, buffers, work):
     if "-v" in sys.argv:
         result["log"] = lines
     print(json.dumps(result))
+    return not second or ends[:2] == ["dead", "dead"]
+
+
+def tell_end(seen, flash, ends, microphone):
+    """The power went, or a call was refused: the history knows when."""
+    if ends[-1] == "dead":
+        seen.add("cut", heard=microphone.position)
+    elif flash.failed:
+        seen.refused(microphone.position)
 
 
 def main():
-    global LIVE
+    global LIVE, ONE
     medium, kind = sys.argv[2:4]
-    LIVE = kind.startswith("live-")
-    kind = kind.replace("live-", "")
-    numbers = [int(word) for word in sys.argv[4:] if word != "-v"]
+    LIVE, ONE = kind.startswith("live-"), kind.startswith("one-")
+    kind = kind.replace("live-", "").replace("one-", "")
+    witness.install(lambda: SEEN)
+    words = [word for word in sys.argv[4:] if word != "-v"]
+    every = [int(word[6:]) for word in words if word.startswith("every=")] or [1]
+    numbers = [int(word) for word in words if "=" not in word]
     first, last = numbers[:2]
     seconds = range(numbers[2], numbers[3] + 1) if len(numbers) == 4 else (0,)
     flash = Flash() if medium == "lfs" else Card()
     buffers = Buffers()
     work = memoryview(bytearray(2304))
-    for step in range(first, last + 1):
+    for step in range(first, last + 1, every[0]):
         for second in seconds:
-            run(flash, kind, step, second, buffers, work)
+            if not run(flash, kind, step, second, buffers, work):
+                break
 
 
 main()

@@ -1,8 +1,8 @@
 """Runs on MicroPython: media in RAM whose power can be cut, and the ports that outlive it.
 
 A medium dies at its n-th write or erase (torn: half of it is still done), or fails that one
-alone and goes on (`once`). It counts them, and remembers what was touched, so that it is as new
-again at little cost.
+alone and goes on (`once`), or its n-th call of any kind (`fails_call`). It counts them, and
+remembers what was touched, so that it is as new again at little cost.
 """
 
 import os
@@ -32,16 +32,27 @@ class Medium:
             self.data[low:high] = memoryview(self._blank)[low:high]
         self._touched = set()
 
-    def power_on(self, dies_at, torn, once=False):
-        self.operations = 0
+    def power_on(self, dies_at, torn, once=False, fails_call=0):
+        self.operations = self.calls = 0
+        self.fails_call = fails_call
+        self.is_watched = True  # False: the harness itself reads
         self.dies_at = dies_at
         self.torn = torn
-        self.once = once
+        self.once = once or fails_call > 0
         self.dead = False
         self.failed = False
 
+    def _fails(self):
+        """True for the call that is to fail, and while the medium is dead."""
+        if self.is_watched and not self.dead:
+            self.calls += 1
+            if self.calls == self.fails_call:
+                self.failed = True
+                return True
+        return self.dead
+
     def _operate(self, start, content):
-        if self.dead:
+        if self._fails():
             return _EIO
         self.operations += 1
         if self.operations == self.dies_at:
@@ -61,7 +72,7 @@ class Medium:
             self.data[start : start + len(content)] = content
 
     def readblocks(self, block, buf, offset=0):
-        if self.dead:
+        if self._fails():
             return _EIO
         start = block * self.block_bytes + offset
         buf[:] = memoryview(self.data)[start : start + len(buf)]
@@ -153,11 +164,18 @@ class Storage:
     root = "/cut"
 
     def __init__(self, medium):
+        self._medium = medium
         self.block_fill_bytes = medium.block_fill_bytes
         self._total_bytes = medium.blocks * medium.block_bytes
 
     def free_bytes(self):
-        numbers = os.statvfs(self.root)
+        try:
+            numbers = os.statvfs(self.root)
+        except OSError:
+            # As the port of the card does (hal/esp32/storage.py).
+            self._medium.unmount()
+            self._medium.mount()
+            raise
         return numbers[3] * numbers[0] if numbers[3] <= numbers[2] else 0
 
     def total_bytes(self):

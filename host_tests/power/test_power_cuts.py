@@ -6,6 +6,7 @@ second missing, nothing twice, no cluster of FAT in two files, nothing left on t
 was set aside with a reason, and the device at rest at the end.
 """
 
+import copy
 import random
 
 import pytest
@@ -77,7 +78,42 @@ def test_recovery_is_cut_itself(whole, medium):
     print("seed", seed)
     chance = random.Random(seed)
     twice = 0
-    for first in chance.sample(range(1, whole[medium]["operations"]), 3):
-        found = check(medium, chance.choice(["clean", "torn"]), first, first, 1, 50)
+    (one,) = cuts.runs(medium, "one-clean", 0, 0)
+    for first in chance.sample(range(1, one["operations"]), 3):
+        kind = chance.choice(["one-clean", "one-torn"])
+        found = check(medium, kind, first, first, 1, one["operations"])
         twice += sum(run["ends"] == ["dead", "dead", "done"] for run in found)
+        assert "dead" not in found[-1]["ends"][1:], "after every operation of that boot"
     assert twice > 20, f"seed {seed}"
+
+
+@pytest.mark.parametrize("medium", cuts.MEDIA)
+def test_a_single_call_that_fails_reads_too_costs_nothing_that_was_closed(whole, medium):
+    calls = whole[medium]["calls"]
+    start = random.randrange(1, 100)
+    print("start", start)
+    found = check(medium, "calls", start, calls, f"every={calls // 25}")
+    assert all("dead" not in run["ends"] for run in found)
+    assert sum("reset" in run["ends"] for run in found) < len(found) // 2
+
+
+def test_the_judge_sees_what_must_not_be(whole):
+    """A history of a run, changed: each lie is called by its name."""
+    run = whole["lfs"]
+    kinds = [kind for _, kind, _ in run["history"]["events"]]
+    for name, change in {
+        "S1": lambda h: (
+            h["recordings"].clear()
+            or h.update(events=[e for e in h["events"] if e[2].get("route") != "complete"])
+        ),
+        "S2": lambda h: h["events"].sort(key=lambda e: e[2].get("state") == "done"),
+        "S3": lambda h: h["recordings"][0].update(sha="0" * 64),
+        "S4": lambda h: h["recordings"].append({**h["recordings"][0], "rid": "rec_x"}),
+        "S7": lambda h: h["events"].append([10**6, "record", {"clip": 1, "state": "created"}]),
+        "S8": lambda h: h["events"].append([10**6, "heard", {"first": 10**5, "count": 9}]),
+        "S9": lambda h: h["events"].append([10**6, "open", {"clip": 1}]),
+    }.items():
+        changed = copy.deepcopy(run)
+        change(changed["history"])
+        assert name + " " in cuts.fault(changed), (name, cuts.fault(changed))
+    assert {"open", "closed", "record", "request", "commit", "answer", "remove"} < set(kinds)

@@ -39,12 +39,14 @@ class Bench:
         driver_ms: int = 500,
         modem: dict | None = None,
         hosts: dict[str, str] | None = None,
+        cellular_hosts: dict[str, str] | None = None,
         battery_pct: int | None = None,
+        spare_kb: int = 0,
         **config,
     ):
         """recording: settings of that section beside the bench's own; modem: see
-        device/hal/sim/modem.py; hosts: what names mean over Wi-Fi, if not the cloud's; config:
-        whole sections of config.json that replace the bench's.
+        device/hal/sim/modem.py; hosts, cellular_hosts: what names mean over Wi-Fi and
+        4G, if not the cloud's; config: whole sections of config.json that replace the bench's.
         """
         cloud = self.cloud
         # FLAC's plain twin takes half of a test's time: with CPython it is proved by the
@@ -65,8 +67,9 @@ class Bench:
             driver_ms=driver_ms,
             modem=modem,
             hosts=hosts or cloud.hosts,
-            cellular_hosts=cloud.hosts,
+            cellular_hosts=cellular_hosts or cloud.hosts,
             battery_pct=battery_pct,
+            spare_kb=spare_kb,
             root_der=cloud.ca_der,
             config=settings | config,
             token=self.token,

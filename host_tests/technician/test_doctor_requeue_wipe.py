@@ -73,6 +73,7 @@ _BOOTS = """
 from device.hal.sim.board import build
 from device.link.clock import BOOTS, Clock
 from device.log import Log
+from device.store import ledger_book
 from device.store.slots import Slots
 from device.store.store import ClipStore
 board = build()
@@ -80,6 +81,8 @@ ClipStore(board.storage, board.secrets).prepare()
 clock = Clock(board.clock, 1, Log(lambda text: None))
 clock.attach(Slots(BOOTS, board.storage.root + "/state/boots"))
 clock.witness(%d + clock.uptime_ms(), 50, "ntp")
+runs = [["i", 1, 0, 60], ["r", 1, 60, 30], ["c", 1, 60, 20]]
+ledger_book.add(board.storage.root, runs, clock.start_of)
 print('@field {"answer": 1}')
 """
 
@@ -93,6 +96,9 @@ def test_the_time_of_a_boot_that_was_learnt_later_is_used(serial_board, person):
     _, said = person.run("doctor", "--board", serial.device)
     texts = " ".join(finding["text"] for finding in said["findings"])
     assert f"Clip 1 of {when(booted_unix_s + 60)} ended with the power" in texts
+    # And what became of each second of that day.
+    assert said["state"]["days"] == [[booted_unix_s // 86400, [60, 0, 30, 0, 0, 20, 0, 0]]]
+    assert said["state"]["seconds"]["on_device"] == 10
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ WORDS = {
     "doctor": [],
     "logs": [],
     "console": ["--for", "2s"],
+    "send": ["12"],
     "requeue": [],
     "pull": ["{}/clips"],
     "receipt": ["{}"],
@@ -71,7 +72,15 @@ def test_json_is_everywhere_and_dry_run_where_something_changes(name):
 
 def test_the_list_of_changing_commands_is_whole():
     """A new command must be put on one side or the other."""
-    assert set(COMMANDS) - CHANGES == {"list", "check", "doctor", "logs", "console", "labels"}
+    assert set(COMMANDS) - CHANGES == {
+        "list",
+        "check",
+        "doctor",
+        "logs",
+        "console",
+        "send",
+        "labels",
+    }
 
 
 @pytest.fixture

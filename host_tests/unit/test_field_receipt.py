@@ -9,6 +9,7 @@ import pytest
 
 from device.codec.wav import WavCodec
 from device.field import collect, receipt, requeue
+from device.store import ledger_book
 from device.store.clip import DONE, PARKED
 from device.store.store import ClipStore
 from device.transfer.source import ClipSource
@@ -23,8 +24,9 @@ def board(tmp_path, capsys):
     secrets = fakes.Secrets()
     secrets.set("store_id", "0a0b0c0d")
     store = fakes.make_store(tmp_path, secrets)
+    system = SimpleNamespace(device_id="dev-9", log_sink=[].append)
     return SimpleNamespace(
-        system=SimpleNamespace(device_id="dev-9"), secrets=secrets, storage=store._storage
+        system=system, secrets=secrets, storage=store._storage, clock=fakes.ClockPort()
     )
 
 
@@ -70,6 +72,7 @@ def test_a_cut_after_the_commit_leaves_a_clip_that_is_only_freed(board, monkeypa
     assert load(board, clip.number).state == DONE
     assert settle(board, proof) == 1
     assert load(board, clip.number) is None and settle(board, proof) == 0
+    assert ledger_book.totals(board.storage.root)["confirmed"] == 1  # of 1.25 s
 
 
 def test_a_cut_before_the_commit_changes_nothing(board, monkeypatch):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from device.errors import DeviceError, Fatal, NeedsOperator, Transient
 from device.store import clip as clip_module
 from device.store import paths, slots, writer
-from device.store.clip import CLOSED, COMPLETING, DONE, OPEN, is_valid
+from device.store.clip import CLOSED, COMPLETING, DONE, EVICTED, OPEN, is_valid
 
 FACTS = {"codec": "wav", "hz": 16000, "take": 0, "index": 0, "first": 0, "boot": 1, "up": 5}
 
@@ -22,7 +22,7 @@ def record(**changes):
 
 def test_a_record_of_ours_is_valid():
     for state in clip_module.STATES:
-        assert is_valid(record(state=state), 7)
+        assert is_valid(record(state=state, gone=[1, 30]), 7)
     assert is_valid(record(rid="r" * 64, facts=[1, 2], why="damaged", new_field={}), 7)
 
 
@@ -31,6 +31,11 @@ def test_a_record_of_ours_is_valid():
     [{"n": 8}, {"n": "7"}, {"state": "sending"}, {"state": None}, {"hz": 0}, {"hz": -1}]
     + [{"hz": "16000"}, {"samples": None}, {"bytes": -1}, {"crc": 1.5}, {"take": []}]
     + [{"codec": ""}, {"codec": "../x"}, {"codec": 7}, {"codec": "toolong"}, {"codec": "a/b"}]
+    + [
+        {"state": "evicted"},
+        {"state": "evicted", "gone": [1]},
+        {"state": "evicted", "gone": ["1", 2]},
+    ]
     + [{"rid": 7}, {"rid": "r" * 65}, {"rid": None}, {"up": -1}, {"first": None}, {"boot": "1"}],
 )
 def test_a_record_of_another_shape_is_not(changes):
@@ -81,7 +86,7 @@ def test_the_record_stands_before_the_audio(tmp_path, monkeypatch):
     assert store.after(0).record["epoch"] == 3
 
 
-@pytest.mark.parametrize("state", [s for s in clip_module.STATES if s != DONE])
+@pytest.mark.parametrize("state", [s for s in clip_module.STATES if s not in (DONE, EVICTED)])
 def test_nothing_is_freed_without_proof(tmp_path, state):
     store = fakes.make_store(tmp_path)
     clip = fakes.add_clip(store, 100)

@@ -213,6 +213,7 @@ class Lane:
     def __init__(self, clock, code="nothing_to_send"):
         self.reason = Reason(LANE, code, clock.uptime_ms)
         self.in_hand = self.delivered = self.set_aside = 0
+        self.is_sending = False
         self.looks = 0
 
     def look_again(self):
@@ -319,7 +320,7 @@ def test_a_heartbeat_says_what_the_contract_knows(tmp_path, time):
     body = b.heartbeat.body()
     assert body["connection_type"] == ["4g"] and body["flags"] == 16
     b.link.kind = "wifi"
-    b.battery.level, b.battery.charging, b.lane.in_hand = 14, True, 3
+    b.battery.level, b.battery.charging, b.lane.is_sending = 14, True, True
     assert b.heartbeat.body()["flags"] == 8 | 1 | 2 | 32
     for code, state in (
         ("recording", "recording"),
@@ -330,7 +331,8 @@ def test_a_heartbeat_says_what_the_contract_knows(tmp_path, time):
         b.recorder.reason.set(code)
         assert b.heartbeat.body()["device_state"] == state
     b.recorder.reason.set("idle")
-    b.lane.in_hand = 0
+    assert b.heartbeat.body()["device_state"] == "uploading"
+    b.lane.is_sending = False
     assert b.heartbeat.body()["device_state"] == "charging"
     b.battery.charging = False
     assert b.heartbeat.body()["device_state"] == "lowBattery"
@@ -342,15 +344,69 @@ def test_a_heartbeat_says_what_the_contract_knows(tmp_path, time):
     assert b.heartbeat.body()["firmware_version"] == "0.9.2"
 
 
-def test_a_beat_goes_along_with_a_delivery_half_an_interval_early(tmp_path, time):
+def said_sync(b):
+    return [bool(body["flags"] & 32) for body in b.cloud.bodies]
+
+
+def announce(b, times=1):
+    """The lane takes so many clips, one after the other; what the last announcement returned."""
+    for _ in range(times):
+        b.lane.is_sending = True
+        told = fakes.run(b.heartbeat.announce(), b.time)
+    return told
+
+
+def test_sync_is_said_before_the_first_clip_and_once(tmp_path, time):
     b = Beats(tmp_path, time)
-    b.run(310)
-    assert len(b.cloud.bodies) == 1
-    b.lane.delivered += 1
+    announce(b, 50)
+    assert said_sync(b) == [True], "a backlog is one announcement"
+    b.lane.is_sending = False
+    b.run(595)
+    assert said_sync(b) == [True]
     b.run(10)
-    assert len(b.cloud.bodies) == 2, "while the connection is open"
-    b.run(300)
-    assert len(b.cloud.bodies) == 2, "and not before the next is due"
+    assert said_sync(b) == [True, False], "and taken back by the one that is due"
+    announce(b, 3)
+    assert said_sync(b) == [True, False, True]
+
+
+def test_a_long_backlog_does_not_silence_the_beats(tmp_path, time):
+    b = Beats(tmp_path, time)
+    b.lane.in_hand = 1  # for hours: the task itself finds no moment
+    for _ in range(60):
+        announce(b)
+        b.run(60)
+    assert said_sync(b) == [True] * 6, "an hour, every ten minutes"
+
+
+def test_the_cadence_is_bounded_however_often_sending_begins(tmp_path, time):
+    b = Beats(tmp_path, time)
+    for _ in range(6 * 60):
+        announce(b)  # a clip a minute
+        assert said_sync(b)[-1], "never denied while it goes up"
+        b.lane.is_sending = False
+        b.run(60)
+    assert len(b.cloud.bodies) <= 2 * 6 * 6, "two an interval, for six hours"
+
+
+def test_an_announcement_that_fails_stops_nothing_and_is_rare(tmp_path, time):
+    b = Beats(tmp_path, time)
+    b.cloud.faults = [Transient("server_error")] * 100
+    for _ in range(100):
+        assert announce(b) is None
+        time.advance(6_000)
+    assert len(b.cloud.bodies) == 10, "ten minutes, once a minute"
+    b = Beats(tmp_path, time)
+    b.cloud.faults = [NeedsOperator("auth_refused")] * 100
+    for _ in range(100):
+        announce(b)
+        time.advance(6_000)
+    assert len(b.cloud.bodies) == 1, "a refused token is asked about quarter-hourly"
+    b = Beats(tmp_path, time)
+    b.cloud.faults = [Transient("throttled", retry_after_s=60)]
+    assert announce(b).retry_after_s == 60, "a 429 is for everybody"
+    off = Beats(tmp_path, time, interval_s=0)
+    announce(off, 3)
+    assert off.cloud.bodies == []
 
 
 def test_beats_yield_where_the_projects_requests_are_used_up(tmp_path, time):

@@ -55,7 +55,7 @@ def test_an_unreadable_queue_says_so(bench, monkeypatch):
 
     b = bench()
 
-    def fail(root, after):
+    def fail(root, after, leaf):
         raise OSError(5, "fake")
 
     monkeypatch.setattr(paths, "next_number", fail)

@@ -57,7 +57,7 @@ class Bench:
         parts = (store, whole, chunked, CHUNKS, True, lambda: self.epoch)
         self.strategies = Strategies(*parts, log)
         self.recovery = Recovery(store, memoryview(bytearray(2048)), log, self.notify)
-        backlog = Backlog(store, lambda: self.epoch, self.recovery.pend)
+        backlog = self.backlog = Backlog(store, lambda: self.epoch, self.recovery.pend)
         waits = Waits(1, 8, self.clock, lambda bits: 0)
         parts = (store, backlog, waits, self.strategies, self.cloud, self.link, self.clock)
         self.lane = Lane(*parts, 600, log)
@@ -242,6 +242,32 @@ def test_older_clips_and_the_open_one_take_turns(bench):
     for two in zip(while_open, while_open[1:], strict=False):
         assert two != ("rec_7s", "rec_7s"), "no two chunks of the open clip while others wait"
     assert b.lane.delivered == 7 and b.left() == []
+
+
+def test_what_was_asked_for_has_the_turns_of_the_older_ones(bench):
+    """It goes between the chunks of the open clip, before all others; the status says which."""
+    b = bench()
+    for _ in range(5):
+        fakes.add_clip(b.store, 40_000, RATE_HZ)
+    assert b.lane.send_first(4) == {"ok": True, "before": 0}
+    rules = {}
+    real = b.cloud._call
+
+    def call(name, number, sent, default):
+        rules.setdefault(sent[0], b.backlog.rule)
+        return real(name, number, sent, default)
+
+    b.cloud._call = call
+
+    async def script():
+        b.cloud.put_ms = 50
+        await b.record(40)
+
+    b.run(script)
+    done = [name for _, name, kind in b.cloud.times if kind == "finalize"]
+    assert done[0] == "rec_4s" or done[:2] == ["rec_6s", "rec_4s"]
+    assert (rules["rec_4s"], rules["rec_6s"], rules["rec_1s"]) == ("requested", "live", "oldest")
+    assert b.lane.delivered == 6 and b.left() == []
 
 
 def test_a_clip_that_began_while_it_was_recorded_keeps_its_turn(bench):

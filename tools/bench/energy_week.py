@@ -79,6 +79,7 @@ class Run:
         bend.Hook.world = self.place
         self.place.sleep = parts.Sleep(self.place, drift_ppm)
         self.loop = clockwork.Loop(0, self._advance, lambda: False, lambda: float("inf"))
+        self.loop.lazy_ms = 0  # every look costs energy, and a late one makes a take late
         self.place.loop = self.loop
         self.place.boot = 1
         self._dues_ms = self._window_starts(days) if mode == "schedule" else []

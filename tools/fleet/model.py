@@ -20,6 +20,7 @@ from tools.fleet.scenario import CONNECT_S, EXCHANGE_S, HEARTBEAT_S, UPLOAD_S, P
 RETRY_FIRST_S, RETRY_CAP_S = 30, 1800  # the settings' defaults
 _TRIES_IN_A_ROW = 3  # as device/queue/backlog.py lets the others pass
 _MOST_DOUBLINGS = 8  # as device/supervisor/heartbeat.py yields
+_ANNOUNCE_S = 60  # and how long it leaves an announcement that failed
 CREATE, URL, COMPLETE = range(3)  # the steps of a clip that ask the API
 
 
@@ -45,7 +46,8 @@ class _Device:
         "manners",
         "next_beat_s",
         "order",
-        "shown",
+        "said_sync",
+        "announce_s",
         "steps",
         "tries",
         "waits",
@@ -64,7 +66,8 @@ class _Device:
         self.next_beat_s = HEARTBEAT_S * bits(10) / 1024
         self.doublings = 0  # of the time between heartbeats
         self.delivered = {}
-        self.shown = 0  # clips delivered at the last heartbeat
+        self.said_sync = False  # in the last heartbeat that was heard
+        self.announce_s = 0.0  # not before, after one that failed
 
 
 class Model:
@@ -112,7 +115,24 @@ class Model:
             self._at(self._clock.now_s + left_ms / 1000, self._look, device)
             return
         device.is_busy = True
-        self._ask(device, device.order[0])
+        now_s = self._clock.now_s
+        may_say = not device.said_sync and not device.doublings and now_s >= device.announce_s
+        if may_say or now_s >= device.next_beat_s:
+            device.next_beat_s = now_s + HEARTBEAT_S
+            delay_s = EXCHANGE_S if device.connected else CONNECT_S
+            self._at(now_s + delay_s, self._announced, device)
+        else:
+            self._ask(device, device.order[0])
+
+    def _announced(self, device):
+        """What Heartbeat.announce does before a clip goes."""
+        served = self._heard(device, True)
+        if served is not True and served.code == "throttled":
+            device.waits.failed(served)
+            device.is_busy = False
+            self._look(device)
+        else:
+            self._ask(device, device.order[0])
 
     def _ask(self, device, clip):
         """The next request of a clip, or its end."""
@@ -180,18 +200,24 @@ class Model:
     def _beat(self, device):
         """What Heartbeat.run does, which looks around every five seconds."""
         now_s = self._clock.now_s
-        news = len(device.delivered) != device.shown and not device.doublings
-        due_s = device.next_beat_s - (HEARTBEAT_S / 2 if news else 0)
-        if not device.is_busy and now_s >= due_s:
-            device.shown = len(device.delivered)
-            served = self._exchange(device, False)
-            if served is True:
-                device.doublings = max(0, device.doublings - 1)
-            elif served.code == "throttled":
-                device.doublings = min(device.doublings + 1, _MOST_DOUBLINGS)
-            device.next_beat_s = now_s + (HEARTBEAT_S << device.doublings)
+        if not device.is_busy and now_s >= device.next_beat_s:
+            self._heard(device, False)
         wait_s = min(device.next_beat_s - now_s, HEARTBEAT_S / 2)
         self._at(now_s + max(5.0, wait_s), self._beat, device)
+
+    def _heard(self, device, is_sync):
+        """A heartbeat at the cloud: True, or the Transient that it meets."""
+        now_s = self._clock.now_s
+        served = self._exchange(device, False)
+        if served is True:
+            device.doublings = max(0, device.doublings - 1)
+            device.said_sync = is_sync
+        else:
+            device.announce_s = now_s + _ANNOUNCE_S
+            if served.code == "throttled":
+                device.doublings = min(device.doublings + 1, _MOST_DOUBLINGS)
+        device.next_beat_s = now_s + (HEARTBEAT_S << device.doublings)
+        return served
 
     def _outcome(self):
         closed, delivered, owner = [], [], []

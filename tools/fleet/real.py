@@ -175,6 +175,7 @@ class _Device:
         parts = (parts, parts, backlog, parts)
         self._heartbeat = Heartbeat(calls, self._lane, link, clock, HEARTBEAT_S, parts, self._log)
         self._heartbeat.spread(bits)
+        self._lane.announce = self._heartbeat.announce
 
     async def live(self):
         """Until it is cancelled."""

@@ -21,6 +21,7 @@ COMMANDS = (
     "update",
     "logs",
     "console",
+    "send",
     "requeue",
     "pull",
     "deliver",

@@ -20,6 +20,7 @@ def parts(seeds: int, jobs: int) -> dict[str, list[str]]:
         "chunks": [*months, "--chunks"],
         "fortnight": ["tools.torture.fortnight", "--check"],
         "power": ["host_tests.power"],
+        "heap": ["host_tests.power.heap"],
         "update": ["host_tests.update"],
         "rescue": ["host_tests.rescue"],
     }

@@ -10,10 +10,13 @@ import importlib
 import random
 import types
 
+import rescue
+from rescue import boot_record
 from tools.torture import blocks, clockwork, costs
 from tools.torture.parts import RATE_HZ
 
 _FILE_MODULES = (
+    "store.ledger_book",
     "store.slots",
     "store.store",
     "store.writer",
@@ -56,11 +59,10 @@ def module(name):
 def install(settings_changes):
     """Bend the device's code; settings_changes: path -> value, over the defaults."""
     compat = module("compat")
-    time = clockwork.FakeTime()
-    compat.time = _Time(time)
+    compat.time = _Time
     compat.sleep_ms = clockwork.sleeper(current_loop)
     compat.wait_for_ms = clockwork.waiter(current_loop)
-    compat.forget_module = _keep_module
+    compat.forget_module = rescue.forget = _keep_module
     compat.list_dir = lambda path: Hook.world.medium.list_dir(path)
     compat.os = _Os()
     compat.sync_file = lambda f: f.flush()
@@ -68,9 +70,9 @@ def install(settings_changes):
     app = module("app")
     for name in _ALL:
         module(name)
-    for name in _FILE_MODULES:
-        module(name).open = lambda path, mode="r": Hook.world.medium.open(path, mode)
-        module(name).os = _Os()
+    for here in (boot_record, *(module(name) for name in _FILE_MODULES)):
+        here.open = lambda path, mode="r": Hook.world.medium.open(path, mode)
+        here.os = _Os()
     for name, lengths in _POLLS.items():
         here = module(name)
         numbers = tuple(getattr(here, n) if isinstance(n, str) else n for n in lengths)
@@ -92,7 +94,11 @@ def install(settings_changes):
     settings = module("config").defaults()
     settings.update(settings_changes)
     kept_config = module("config_kept")
-    kept_config.load_settings = lambda data, kept, limits: (dict(settings), [], None)
+    kept_config.load_settings = lambda data, kept, limits: (
+        settings | Hook.world.settings,
+        [],
+        None,
+    )
     app.seeded_bits = lambda device_id, boot: (
         random.Random(f"{Hook.world.seed} boot {boot}").getrandbits
     )
@@ -111,15 +117,12 @@ _ALL = (
 
 
 class _Time:
-    """The module `time` of compat."""
+    """The module `time` of compat: the board's ticks, which may go wrong (skew) in its sleep."""
 
-    def __init__(self, fake):
-        self._fake = fake
-
-    def monotonic_ns(self):
-        self._fake.loop = Hook.world.loop
-        self._fake.skew_ms = Hook.world.skew_ms
-        return self._fake.monotonic_ns()
+    @staticmethod
+    def monotonic_ns():
+        world = Hook.world
+        return int(world.loop.now_ms + world.skew_ms) * 1_000_000
 
 
 class _Os:
@@ -139,7 +142,7 @@ def _recorder_wait(check_ms):
     return wait_for_ms
 
 
-def _keep_module(name):
+def _keep_module(*names):
     """A board lets go of modules to save memory; here they would only be loaded again."""
 
 

@@ -48,7 +48,7 @@ def _segment(number):
     return found
 
 
-def _first_of(pcm, count):
+def first_of(pcm, count):
     """Which sample pcm begins with, None for silence. Raises ValueError for anything else."""
     pcm = bytes(pcm)  # compared as bytes at once, as memoryviews one by one
     if pcm == _PADDING[: len(pcm)]:
@@ -116,7 +116,7 @@ class BlockEncoder(BlockFormat):
         count = len(pcm) // 2
         if not count:
             return 0
-        first = _first_of(pcm, count)
+        first = first_of(pcm, count)
         padding = count // _SAMPLES_A_BYTE
         value = _SILENCE if first is None else first
         head = struct.pack("<IHH", value, count, padding)

@@ -19,14 +19,34 @@ class Stuck(Exception):
     """Nothing can ever happen again."""
 
 
+class _Handle:
+    """A callback that is to run. Half of asyncio.Handle's time: no context, no debugging."""
+
+    __slots__ = ("_callback", "_arguments", "is_cancelled")
+
+    def __init__(self, callback, arguments):
+        self._callback = callback
+        self._arguments = arguments
+        self.is_cancelled = False
+
+    def cancel(self):
+        self.is_cancelled = True
+        self._callback = self._arguments = None
+
+    def run(self):
+        self._callback(*self._arguments)
+
+
 class Loop(asyncio.AbstractEventLoop):
     """Just enough of a loop for tasks, futures, sleeps and time limits.
 
     advance(ms): told of every step of the clock, before anything runs that was due.
-    is_quiet(), next_event_ms(): asked while every task waits.
+    is_quiet(), next_event_ms(): asked while every task waits; a quiet board's polls may come late,
+    but not later than its own next event.
     """
 
     grid_ms = 12 * 3600 * 1000  # a quiet board looks around twice a day at least
+    lazy_ms = 1_500  # a busy board's polls wait so long for each other: fewer steps a month
 
     def __init__(self, now_ms, advance, is_quiet, next_event_ms):
         self.now_ms = now_ms
@@ -63,7 +83,7 @@ class Loop(asyncio.AbstractEventLoop):
         return task
 
     def call_soon(self, callback, *arguments, context=None):
-        handle = asyncio.Handle(callback, arguments, self, context)
+        handle = _Handle(callback, arguments)
         self._ready.append(handle)
         return handle
 
@@ -85,14 +105,14 @@ class Loop(asyncio.AbstractEventLoop):
     # The harness's own.
 
     def call_at_ms(self, at_ms, callback, *arguments):
-        handle = asyncio.Handle(callback, arguments, self, None)
+        handle = _Handle(callback, arguments)
         self._count += 1
         heapq.heappush(self._timers, (at_ms, self._count, handle))
         return handle
 
     def poll_after_ms(self, delay_ms, callback, is_last=False):
         """call_at_ms for a poll; is_last: of all polls that come late, this one comes last."""
-        handle = asyncio.Handle(callback, (), self, None)
+        handle = _Handle(callback, ())
         self._count += 1
         heapq.heappush(self._polls, (self.now_ms + delay_ms, self._count, handle, is_last))
         return handle
@@ -120,25 +140,26 @@ class Loop(asyncio.AbstractEventLoop):
             self._fire()  # also while somebody is always ready
         for _ in range(len(self._ready)):
             handle = self._ready.popleft()
-            if not handle._cancelled:
+            if not handle.is_cancelled:
                 self.steps += 1
-                handle._run()
+                handle.run()
         if self.steps > _MAX_STEPS:
             raise Stuck("it spins: more steps than a month has")
 
     def _jump(self):
         timers, polls = self._timers, self._polls
-        while timers and timers[0][2]._cancelled:
+        while timers and timers[0][2].is_cancelled:
             heapq.heappop(timers)
-        while polls and polls[0][2]._cancelled:
+        while polls and polls[0][2].is_cancelled:
             heapq.heappop(polls)
-        at_ms = min(timers[0][0] if timers else _NEVER_MS, self._next_event_ms())
-        if polls:
-            if not self._is_quiet():
-                at_ms = min(at_ms, polls[0][0])
-            elif polls[0][0] < at_ms:
-                at_ms = min(at_ms, (int(self.now_ms) // self.grid_ms + 1) * self.grid_ms)
-                at_ms = max(at_ms, polls[0][0])
+        at_ms = timers[0][0] if timers else _NEVER_MS
+        if polls and polls[0][0] < at_ms:
+            if self._is_quiet():
+                looks_ms = (int(self.now_ms) // self.grid_ms + 1) * self.grid_ms
+                late_ms = min(looks_ms, self._next_event_ms())
+                at_ms = min(at_ms, max(late_ms, polls[0][0]))
+            else:
+                at_ms = min(at_ms, polls[0][0] + self.lazy_ms)
         if at_ms == _NEVER_MS:
             raise Stuck("every task waits for ever")
         if at_ms > self.now_ms:
@@ -150,25 +171,17 @@ class Loop(asyncio.AbstractEventLoop):
         timers, polls, now_ms = self._timers, self._polls, self.now_ms
         while timers and timers[0][0] <= now_ms:
             self._ready.append(heapq.heappop(timers)[2])
+        if polls and polls[0][0] > now_ms - self.lazy_ms and not self._is_quiet():
+            return
         while polls and polls[0][0] <= now_ms:
             due_ms, count, handle, is_last = heapq.heappop(polls)
-            if due_ms < now_ms - _AFTER_POLLS_MS and not handle._cancelled:
+            is_late = due_ms < now_ms - self.lazy_ms - _AFTER_POLLS_MS and not handle.is_cancelled
+            if is_late:
                 self.late_at_ms = now_ms
-            if is_last and due_ms < now_ms - _AFTER_POLLS_MS and not handle._cancelled:
+            if is_last and is_late:
                 heapq.heappush(timers, (now_ms + _AFTER_POLLS_MS, count, handle))
             else:
                 self._ready.append(handle)
-
-
-class FakeTime:
-    """Stands in for the module `time` inside device.compat."""
-
-    def __init__(self):
-        self.loop = None
-        self.skew_ms = 0.0  # how far the board's ticks are off by now
-
-    def monotonic_ns(self):
-        return int(self.loop.now_ms + self.skew_ms) * 1_000_000
 
 
 def sleeper(current, poll_ms=(), is_last=False):

@@ -9,6 +9,12 @@ Kinds of events, in the order of time, and their details:
     boot      cause                                a start of the program
     cut       heard                                the power went; samples heard up to then
     reset     why                                  the program ended by itself
+    up        boot, zero_ms                        the program runs; when its uptime was 0
+    listen    first                                the microphone starts with this sample
+    full                                           the medium had no room for a call
+    stuck     why                                  nothing can happen any more, or it spins
+    end                                            the harness has seen enough
+    planned   why                                  the program reset the board, as it had planned
     heard     first, count                         samples that the driver committed
     overrun   first, count                         samples that it had no block for
     failure   heard                                the medium refused a call of the device
@@ -99,6 +105,7 @@ class History:
     rest_code: str | None = None
     rest_bound_ms: int = 0
     rest_after_ms: int | None = None
+    ledger: dict[str, Any] | None = None  # what the device's ledger says (witness.ledger_of)
     limits: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @classmethod

@@ -15,7 +15,8 @@ _EBADF = errno.EBADF
 class Medium:
     """capacity_bytes: of all files. step(what): may raise (a cut, EIO). cost(what, bytes): stalls.
 
-    watch(what, path, data): told of what became durable ("write", "remove").
+    watch(what, path, data): told of what became durable ("write", "remove"), and where there was
+    no room ("full").
     """
 
     def __init__(self, capacity_bytes, step, cost, watch):
@@ -143,6 +144,7 @@ class Medium:
     def commit(self, path, data):
         grown = len(data) - len(self.files.get(path, b""))
         if grown > self.room():
+            self._watch("full", path, b"")
             raise OSError(errno.ENOSPC, "full")
         self._step("sync")
         self._cost("sync", grown)
@@ -191,6 +193,7 @@ class _Writer(_File):
             raise OSError(_EBADF, "closed")
         medium._step("write")
         if len(self._data) + len(data) - len(medium.files.get(self._path, b"")) > medium.room():
+            medium._watch("full", self._path, b"")
             raise OSError(errno.ENOSPC, "full")
         self._data += data
         self._is_dirty = True

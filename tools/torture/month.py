@@ -11,10 +11,11 @@ import pathlib
 import sys
 import time
 
-from tools.torture import bend, blocks, invariants, parts, sky, weather, world
+from tools.torture import bend, blocks, clockwork, invariants, parts, shrink, sky, weather, world
 from tools.torture.history import Violation
 
 BOOT_MS = 400
+FLAC_S = 20  # of audio in a month that runs real FLAC
 # A board comes again after seconds; in days without a card that would be all that happens.
 _BUILD_AGAIN_MS = 1_800_000
 _MAX_LIVES = 400
@@ -22,29 +23,37 @@ _is_bent = False
 
 
 class Outcome:
-    """violations, journal (text), and counts of one run."""
+    """violations, journal (text, made when it is asked for), and counts of one run."""
 
     def __init__(self, place, violations):
         self.violations = violations
         self.history = place.history
-        self.journal = place.journal()
+        self._journal = place.journal
         self.virtual_ms = place.now_ms
         self.cuts = place.counts["cuts"]
         self.reboots = place.counts["reboots"]
         self.steps = place.counts["steps"]
 
+    @property
+    def journal(self):
+        return self._journal()
+
 
 def run(
-    forecast: weather.Weather, sleeps_ppm: int | None = None, in_chunks: bool = False
+    forecast: weather.Weather,
+    sleeps_ppm: int | None = None,
+    in_chunks: bool = False,
+    codec: str = blocks.NAME,
 ) -> Outcome:
     """One history. sleeps_ppm: the board can be put to sleep, with ticks so far off meanwhile.
-    in_chunks holds for all runs of a process: the settings are bent in once.
+    in_chunks holds for all runs of a process: the settings are bent in once. codec: "flac" for the
+    real one, which takes a second of work for three of audio.
     """
     global _is_bent
     if not _is_bent:
         bend.install(world.SETTINGS | (world.IN_CHUNKS if in_chunks else {}))
         _is_bent = True
-    place = world.World(forecast, in_chunks)
+    place = world.World(forecast, in_chunks, codec)
     if sleeps_ppm is not None:
         place.sleep = parts.Sleep(place, sleeps_ppm)
         for event in forecast.events:
@@ -92,6 +101,11 @@ def _one_life(place, plan, cause):
         ending = "reset"
     except world.Finished:
         return None
+    except clockwork.Stuck as e:
+        place.add("stuck", why=str(e))
+        return None
+    except sky.PlannedReset:
+        ending = "reset"
     except sky.Reboot:
         place.counts["reboots"] += 1
         place.add("cut", heard=place.microphone.position)
@@ -139,6 +153,8 @@ async def _program(place, plan, cause):
     place.recorder, place.lane = tasks["recorder"], tasks["lane"]
     place.heartbeat = tasks["heartbeat"]
     place.keeper = tasks.get("power")
+    zero_ms = place.now_ms - place.lane._clock.uptime_ms()
+    place.add("up", boot=secrets.counter("boot"), zero_ms=zero_ms)
     failed = await supervisor.run()
     place.add("reset", why=f"task {failed} ended")
     place.witness.said(f"E reset because task={failed} ended")
@@ -161,6 +177,28 @@ def _next_deadline_ms(place):
     return place.now_ms + min(coming) if coming else float("inf")
 
 
+def shrink_to(path, forecast, names, in_chunks, sleeps_ppm=None, limit_s=60) -> None:
+    """Write the shortest weather that breaks one of the same promises, and tell how to run it."""
+
+    def fails(tried):
+        found = run(tried, sleeps_ppm, in_chunks).violations
+        return bool(names & {violation.name for violation in found})
+
+    short = shrink.shrink(forecast, fails, limit_s)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(short.to_json() + "\n")
+    print(f"  shortest that still fails: {len(short.events)} of {len(forecast.events)} events")
+    for line in shrink.told(short):
+        print(f"  {line}")
+    print(f"  run it: {command(in_chunks, sleeps_ppm)} --weather {path}", flush=True)
+
+
+def command(in_chunks, sleeps_ppm=None) -> str:
+    """How this kind of month is run from a shell."""
+    words = "python -m tools.torture.month" + " --chunks" * in_chunks
+    return words if sleeps_ppm is None else f"{words} --sleeps-ppm {sleeps_ppm}"
+
+
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(prog="tools.torture.month", description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
@@ -169,6 +207,10 @@ def main(argv=None) -> int:
     parser.add_argument("--weather", type=pathlib.Path)
     parser.add_argument("--journal", type=pathlib.Path, help="write all that happened to a file")
     parser.add_argument("--chunks", action="store_true", help="clips go in chunks, live too")
+    parser.add_argument(
+        "--shrink", type=pathlib.Path, metavar="FILE", help="write the shortest weather that fails"
+    )
+    parser.add_argument("--flac", action="store_true", help="real FLAC, 20 s of audio in all")
     parser.add_argument("--until", nargs="+", metavar="NAME", help="stop at such a violation")
     parser.add_argument("--sleeps-ppm", type=int, help="the board sleeps, its ticks go so wrong")
     options = parser.parse_args(argv)
@@ -179,13 +221,19 @@ def main(argv=None) -> int:
     )
     began, seeds, bad = time.perf_counter(), 0, 0
     for forecast in forecasts:
-        outcome = run(forecast, options.sleeps_ppm, options.chunks)
+        if options.flac:
+            forecast = weather.with_audio(forecast, FLAC_S)
+        codec = "flac" if options.flac else blocks.NAME
+        outcome = run(forecast, options.sleeps_ppm, options.chunks, codec)
         seeds += 1
         bad += bool(outcome.violations)
         for violation in outcome.violations:
             print(f"seed {forecast.seed}: {violation.name} {violation.text}")
         if options.journal:
             options.journal.write_text(forecast.to_json() + "\n" + outcome.journal)
+        if options.shrink and outcome.violations:
+            names = {violation.name for violation in outcome.violations}
+            shrink_to(options.shrink, forecast, names, options.chunks, options.sleeps_ppm)
         if options.until and {v.name for v in outcome.violations} & set(options.until):
             break
     took_s = time.perf_counter() - began

@@ -2,8 +2,8 @@
 
     python -m tools.torture.months --count 10000 [--chunks] [--jobs 2]
 
-A seed that breaks a promise is named with the command that replays it. One seed, a weather file, a
-journal: tools.torture.month.
+A seed that breaks a promise is named with the command that replays it, and the first ones are made
+short (shrink.py). One seed, a weather file, a journal: tools.torture.month.
 """
 
 import argparse
@@ -14,15 +14,19 @@ import os
 import sys
 import time
 
-from tools.torture import month, summary, weather
+from tools.torture import blocks, month, summary, weather, world
 from tools.torture.invariants.ranges import minus
 
+_FLAC_EVERY = 100  # seeds: one with the real codec, decoded by libsndfile
 _SHOWN = 20  # seeds that are named one by one
+_SHRUNK = 3  # the first of them; a minute each
 
 
 @dataclasses.dataclass
 class Tally:
-    """What one seed counts; seconds_lost: of what was heard, nowhere at the end."""
+    """What one seed counts; seconds_lost: of what was heard, nowhere at the end. rest_ms: from the
+    last fault until every clip was gone or set aside; None: never.
+    """
 
     seed: int
     violations: list[str]
@@ -32,6 +36,7 @@ class Tally:
     clips_lost: int
     duplicates: int
     seconds_lost: float
+    rest_ms: int | None
 
 
 def tally(seed: int, outcome: month.Outcome) -> Tally:
@@ -55,11 +60,15 @@ def tally(seed: int, outcome: month.Outcome) -> Tally:
         len(closed - set(acknowledged) - kept),
         len(acknowledged) - len(set(acknowledged)),
         missing / history.rate_hz,
+        history.rest_after_ms,
     )
 
 
 def one(seed: int, days: int, in_chunks: bool) -> Tally:
-    return tally(seed, month.run(weather.generate(seed, days), in_chunks=in_chunks))
+    forecast, codec = weather.generate(seed, days), blocks.NAME
+    if not in_chunks and seed % _FLAC_EVERY == 0:
+        forecast, codec = weather.with_audio(forecast, month.FLAC_S), "flac"
+    return tally(seed, month.run(forecast, in_chunks=in_chunks, codec=codec))
 
 
 def every(seeds, days: int, in_chunks: bool, jobs: int):
@@ -83,17 +92,23 @@ def main(argv=None) -> int:
     seeds = range(options.seed, options.seed + options.count)
     total = {"seeds": 0, "virtual_days": 0.0, "cuts": 0, "clips": 0, "clips_lost": 0}
     total |= {"duplicates": 0, "seconds_lost": 0.0, "broken": 0}
+    longest_ms = 0
     for found in every(seeds, options.days, options.chunks, options.jobs):
         total["seeds"] += 1
         total["broken"] += bool(found.violations)
+        longest_ms = max(longest_ms, found.rest_ms or 0)
         for name in ("virtual_days", "cuts", "clips", "clips_lost", "duplicates", "seconds_lost"):
             total[name] += getattr(found, name)
         if found.violations and total["broken"] <= _SHOWN:
-            report(found, options)
+            report(found, options, total["broken"] <= _SHRUNK)
     took_s = time.perf_counter() - began
     total["virtual_days"] = round(total["virtual_days"])
     summary.add("months in chunks" if options.chunks else "months", took_s=took_s, **total)
     rate = total["seeds"] / took_s
+    print(
+        f"at rest {longest_ms / 60_000:.0f} min after the last fault at the latest, "
+        f"of {world.REST_BOUND_MS // 60_000} that are allowed"
+    )
     print(
         f"{total['seeds']} seeds, {total['broken']} with a violation, {rate:.1f} seeds a second "
         f"on {options.jobs} cores ({rate / options.jobs:.1f} a core; the target is 10)"
@@ -101,12 +116,18 @@ def main(argv=None) -> int:
     return 1 if total["broken"] else 0
 
 
-def report(found: Tally, options) -> None:
-    """Name a seed that broke a promise, and how to see it again."""
+def report(found: Tally, options, shrinks: bool) -> None:
+    """Name a seed that broke a promise, and how to see it again; shrinks: as short as can be."""
     for violation in found.violations:
         print(f"seed {found.seed}: {violation}")
-    words = f"--seed {found.seed} --days {options.days}{' --chunks' * options.chunks}"
-    print(f"  replay: python -m tools.torture.month {words} --journal history.txt", flush=True)
+    is_flac = not options.chunks and found.seed % _FLAC_EVERY == 0
+    words = f"--seed {found.seed} --days {options.days}{' --flac' * is_flac} --journal history.txt"
+    print(f"  replay: {month.command(options.chunks)} {words}", flush=True)
+    if shrinks and not is_flac:
+        names = {violation.split()[0] for violation in found.violations}
+        forecast = weather.generate(found.seed, options.days)
+        path = summary.FILE.with_name(f"seed-{found.seed}{'-chunks' * options.chunks}.json")
+        month.shrink_to(path, forecast, names, options.chunks)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 
 from tools.torture import blocks
+from tools.torture.sky import PlannedReset
 
 RATE_HZ = 8000
 BUILD_UNIX_S = 1_793_491_200
@@ -28,6 +29,7 @@ class Microphone:
         self.ring = ring
         self._started_ms = self._world.now_ms
         self._start_position = self.position
+        self._world.add("listen", first=self.position)
         self._arm()
 
     def stop(self):
@@ -259,7 +261,8 @@ class System:
         return ""
 
     def reset(self, reason=""):
-        raise AssertionError("the harness resets")
+        self._world.add("planned", why=reason)
+        raise PlannedReset
 
     def mark(self, text):
         pass

@@ -23,6 +23,10 @@ class Reboot(PowerCut):
     pass
 
 
+class PlannedReset(Reboot):
+    """The device's own wish, at a moment that it chose: it excuses no loss."""
+
+
 class Sky:
     """weather: weather.Weather; world: whom it falls on. state: what wire and medium ask."""
 

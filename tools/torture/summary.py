@@ -3,7 +3,7 @@
 A part calls `add` once, when it is done, whatever came out:
 
     from tools.torture import summary
-    summary.add("power cuts, FAT", cuts=812, clips_lost=0, duplicates=0, seconds_lost=3.1, broken=0)
+    summary.add("power cuts, FAT", cuts=812, clips_lost=0, seconds_lost=3.1, broken=0)
 
 It names what it counts (COUNTS) and leaves out the rest. Rows are JSON lines in a file of build/,
 so a part may be a process of its own, and run alone adds to what is there:

@@ -82,6 +82,18 @@ def generate(seed: int, days: int = 30) -> Weather:
     return Weather(seed, days, events)
 
 
+def with_audio(weather: Weather, most_s: int) -> Weather:
+    """The same weather with the first takes alone, at most so many seconds of them."""
+    events, left_s = [], most_s
+    for event in weather.events:
+        if event["what"] == "take":
+            left_s -= event["for_s"]
+            if left_s < 0:
+                continue
+        events.append(event)
+    return Weather(weather.seed, weather.days, events)
+
+
 def _takes(dice, days):
     """Few takes a day, in clusters: more than one within an hour now and then."""
     takes = []

@@ -227,7 +227,7 @@ class Connection:
             clip=clip,
             status=answer.status,
             code=answer.code,
-            sha=hashlib.sha256(stored).hexdigest() if stored is not None else None,
+            sha=world.audio.digest(stored) if stored is not None else None,
             size=len(stored or b""),
         )
         world.step("request committed")

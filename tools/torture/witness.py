@@ -3,14 +3,15 @@
 What it makes of a record or an audio file it reads itself: the device's own readers are on trial.
 """
 
-import hashlib
 import json
 from binascii import crc32
 
-from tools.torture import blocks
 from tools.torture.history import Kept, Recording
 
 FOREIGN = {"/flash/photo.jpg": b"somebody's photo", "/flash/clips/notes.txt": b"notes"}
+_BOOK = "/flash/state/book/"
+_SEGMENTS = "01234567"
+_KINDS = "ibroxceu"
 _CHECKED_IN_MS = 600_000  # the longest time that a task may ask for while it works
 _FULL_BYTES = 68 * 1024  # the reserve and what a clip in hand may take of it
 
@@ -26,6 +27,7 @@ class Witness:
         self._last_state = {}
         self._waiting = None  # (since ms, wait s): the lane said that it waits
         self._said = []
+        self._segments = {}  # number of a segment of the ledger -> its runs, as last written
 
     # What is said.
 
@@ -70,6 +72,9 @@ class Witness:
 
     def durable(self, what, path, data):
         """The medium's: data became durable under path ("write"), or went with it ("remove")."""
+        if what == "full":
+            self._world.add("full")
+            return
         stem, _, extension = path.rpartition(".")
         name = stem.rpartition("/")[2]
         if extension in ("r0", "r1") and len(name) == 8:
@@ -77,8 +82,12 @@ class Witness:
                 self._record_written(int(name, 16), stem, data)
             elif not {stem + ".r0", stem + ".r1"} & set(self._world.medium.files):
                 self._world.add("remove", clip=int(name, 16), what="record")
-        elif extension == blocks.NAME and len(name) == 8:
+        elif extension == self._world.audio.name and len(name) == 8:
             self._audio_changed(int(name, 16), what, data)
+        elif what == "write" and stem.startswith(_BOOK) and name in _SEGMENTS:
+            line = parse_line(data)
+            if line:
+                self._segments[line[1]["s"]] = line[1]["e"]
         elif what == "remove" and path in FOREIGN:
             self._world.add("remove", clip=0, what=path)
 
@@ -102,47 +111,72 @@ class Witness:
         elif clip not in self._closed:
             stored = world.medium.files.get(stem + "." + record["codec"], b"")
             stored = stored[: record["bytes"]]
-            whole = blocks.upload_of(stored, world.history.rate_hz)
-            sha = hashlib.sha256(whole).hexdigest()
+            sha, ours = world.audio.digests(stored, record["samples"])
+            runs = world.audio.runs(stored, record["samples"])
             self._closed[clip] = hash(stored)
-            ours = hashlib.sha256(stored).hexdigest()
-            runs = blocks.runs(stored)
-            world.add("closed", clip=clip, sha=sha, stored_sha=ours, size=len(whole), runs=runs)
+            world.add("closed", clip=clip, sha=sha, stored_sha=ours, size=len(stored), runs=runs)
         self._last_state[clip] = state
 
     # What lies on the medium.
 
-    def states(self):
-        """(stem, state, why) of each clip, by its records; in the order of the numbers."""
+    def clips(self):
+        """(stem, record) of each clip, {} if none is valid; in the order of the numbers."""
         stems = {
             path.rpartition(".")[0]
             for path in self._world.medium.files
             if path.startswith("/flash/clips/0")
         }
-        return [(stem, *self._state_of(stem)) for stem in sorted(stems)]
+        return [(stem, self._record_of(stem)) for stem in sorted(stems)]
 
-    def _state_of(self, stem):
-        best = (0, {"state": None})
+    def _record_of(self, stem):
+        best = (0, {})
         for slot in ("0", "1"):
             line = parse_line(self._world.medium.files.get(stem + ".r" + slot, b""))
             if line and line[0] > best[0]:
                 best = line
-        return best[1]["state"], best[1].get("why", "")
+        return best[1]
+
+    def _ledger(self):
+        """What the device's ledger says: all runs that it ever kept, seconds of those that it has
+        exactly now, of the days that it folded the others into, and their sum.
+        """
+        newest = {}
+        for path, data in self._world.medium.files.items():
+            line = parse_line(data) if path.startswith(_BOOK) else None
+            stem = path.rpartition(".")[0]
+            if line and line[0] > newest.get(stem, (0,))[0]:
+                newest[stem] = line
+        book = {"runs": [run for runs in self._segments.values() for run in runs]}
+        book |= {part: dict.fromkeys(_KINDS, 0) for part in ("days", "sum", "exact")}
+        for stem, (_, value) in newest.items():
+            name = stem.rpartition("/")[2]
+            for kind, _, _, seconds in value.get("e", ()):
+                book["exact"][kind] += seconds
+            for key, counts in value.items():
+                if key not in ("s", "e"):
+                    part = book["sum" if name == "t" else "days"]
+                    for kind, seconds in zip(_KINDS, counts, strict=True):
+                        part[kind] += seconds
+        return book
 
     # The end.
 
     def finish(self):
         """Put what is left into the history."""
         world, history = self._world, self._world.history
-        files = world.medium.files
+        files, audio = world.medium.files, world.audio
+        world.add("end")
+        # A board that sleeps counts seconds of its own: its ticks go wrong meanwhile.
+        history.ledger = self._ledger() if world.sleep is None else None
         for first, count in self._heard:
             world.add("heard", first=first, count=count)
-        for stem, state, why in self.states():
+        for stem, record in self.clips():
             number = int(stem.rpartition("/")[2], 16)
-            data = files.get(stem + "." + blocks.NAME)
+            data = files.get(stem + "." + audio.name)
             closed = self._closed.get(number)
             intact = None if closed is None else data is not None and hash(data) == closed
-            history.kept[number] = Kept(state, why, intact, blocks.runs(data) if data else [])
+            runs = audio.runs(data, record.get("samples", 0)) if data else []
+            history.kept[number] = Kept(record.get("state"), record.get("why", ""), intact, runs)
         for row in world.model.recordings.values():
             data = world.model.object_of(row)
             history.recordings.append(
@@ -150,16 +184,16 @@ class Witness:
                     row.rid,
                     row.metadata.get("clip", 0),
                     row.status,
-                    hashlib.sha256(data).hexdigest() if data is not None else None,
+                    audio.digest(data) if data is not None else None,
                     len(data or b""),
                     row.status == "uploaded",
-                    blocks.runs(data) if data else [],
+                    audio.runs(data) if data else [],
                 )
             )
         history.foreign_changed += [path for path in FOREIGN if files.get(path) != FOREIGN[path]]
         history.texts += [("the log: " + text[:60], text) for text in self._said]
         for path, data in files.items():
-            if not path.endswith(blocks.NAME) and path.startswith(("/flash/clips/0", "/flash/st")):
+            if not path.endswith(audio.name) and path.startswith(("/flash/clips/0", "/flash/st")):
                 history.texts.append((path, data.decode(errors="replace")))
         history.secrets += list(world.model.urls)
         if world.medium.most_open > history.limits["open_files"]:

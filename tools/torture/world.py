@@ -7,7 +7,7 @@ history. Here they are joined, time passes, and rest is waited for.
 import json
 from email.utils import formatdate
 
-from tools.torture import blocks, clockwork, costs, parts, wire
+from tools.torture import audio, blocks, clockwork, costs, parts, wire
 from tools.torture.cloud_model import CloudModel
 from tools.torture.history import History
 from tools.torture.medium import Medium
@@ -16,6 +16,7 @@ from tools.torture.sky import Sky
 from tools.torture.witness import FOREIGN, Witness
 
 CAPACITY_BYTES = 320 * 1024
+_FLAC_TIMES = 10  # so much more room does real audio need
 SETTINGS = {
     "recording.codec": blocks.NAME,
     "recording.rate_hz": RATE_HZ,
@@ -54,8 +55,10 @@ class World:
     lane = recorder = heartbeat = keeper = None  # of the program that runs, if one does
     board_of = parts.Board
 
-    def __init__(self, weather, in_chunks=False):
+    def __init__(self, weather, in_chunks=False, codec=blocks.NAME):
         self.seed = weather.seed
+        self.audio = audio.of(codec, RATE_HZ)
+        self.settings = {"recording.codec": codec}  # over those of bend.install
         self.history = History(RATE_HZ)
         self.history.api_hosts = (wire.API_HOST,)
         self.history.storage_hosts = (wire.STORAGE_HOST,)
@@ -78,7 +81,8 @@ class World:
         self.wifi = parts.Wifi(self)
         self.clock = parts.ClockPort(self)
         self.net = wire.Net(self)
-        self.medium = Medium(CAPACITY_BYTES, self.step, self._cost, self.witness.durable)
+        capacity_bytes = CAPACITY_BYTES * (1 if codec == blocks.NAME else _FLAC_TIMES)
+        self.medium = Medium(capacity_bytes, self.step, self._cost, self.witness.durable)
         self.medium.folders["/flash/clips"] = set()
         self.medium.folders["/flash"].add("clips")
         for path, data in FOREIGN.items():
@@ -180,7 +184,8 @@ class World:
     def is_at_rest(self):
         if self.microphone.ring is not None:
             return False
-        return all(s in ("parked", "quarantined") for _, s, _ in self.witness.states())
+        states = [record.get("state") for _, record in self.witness.clips()]
+        return all(state in ("parked", "quarantined") for state in states)
 
     def finish(self):
         """The history, with what is left at the end."""

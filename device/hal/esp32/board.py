@@ -63,8 +63,12 @@ class Board:
         self.system = System()
         self.secrets = open_secrets()
         led = open_led(table)
+        self.media = None
         try:
-            self.storage = FlashStorage() if table["storage"] == "flash" else CardStorage(table)
+            if table["storage"] == "flash":
+                self.storage = FlashStorage()
+            else:
+                self.storage = self._open_card(CardStorage(table), FlashStorage, table)
         except NeedsOperator:
             if led:
                 led.set(0xFF0000)
@@ -83,6 +87,18 @@ class Board:
         self.watchdog = Watchdog()
         self.console = Console()
         self._sleep_parts = (self.button, led, table["sound_pin"])
+
+    def _open_card(self, card, flash, table):
+        """The medium in use; with a spare one, a card that does not mount stops nothing."""
+        try:
+            card.mount()
+        except NeedsOperator:
+            if table["spare"] == "none":
+                raise
+        if table["spare"] == "none":
+            return card
+        self.media = card, flash()
+        return self.media[not card.is_mounted]
 
     def open_sleep(self):
         from device.hal.esp32.sleep import Sleep

@@ -18,6 +18,7 @@ _S3 = {
     "mic_stall_ms": 500,
     "mic_dma_ms": 256,
     "storage": "sdmmc",
+    "spare": "flash",
     "sd_slot": 1,
     "sd_clk_pin": 12,
     "sd_cmd_pin": 11,
@@ -64,6 +65,7 @@ _ESP32 = dict(
     mic_stall_ms=192,
     mic_dma_ms=128,
     storage="sd_spi",
+    spare="none",
     sd_slot=2,
     sd_clk_pin=18,
     sd_cmd_pin=None,
@@ -126,6 +128,7 @@ _NUMBERS = {
 _CHOICES = {
     "mic_channel": ("left", "right"),
     "storage": ("sdmmc", "sd_spi", "flash"),
+    "spare": ("none", "flash"),
     "led": ("none", "plain", "neopixel"),
     "battery_cell": ("lipo", "lifepo4"),
 }

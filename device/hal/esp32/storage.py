@@ -13,6 +13,7 @@ from device.errors import NeedsOperator
 
 _LEAST_BLOCK_BYTES = const(4096)
 _EEXIST = const(17)
+_CARD_AGAIN_MS = const(60_000)
 
 
 class _Storage:
@@ -34,19 +35,58 @@ class _Storage:
 
 
 class CardStorage(_Storage):
-    """table: sd_* of hal/esp32/boards.py. Raises NeedsOperator(storage_failed)."""
+    """table: sd_* of hal/esp32/boards.py. mount() before anything else."""
 
     def __init__(self, table, root="/sd"):
         super().__init__(root, root)
+        self._table = table
+        self.again_ms = _CARD_AGAIN_MS
+        self._card = None
+        self.is_mounted = False
+
+    def mount(self):
+        """Mount the card, also one that was put in anew: host and card begin from the start
+        (machine_sdcard.c, sd_deinit; its ioctl DEINIT alone makes info() ask the card again).
+        Raises NeedsOperator(storage_failed). The program stands still for as long as a card that
+        is not there lets the driver wait.
+        """
+        root = self.root
+        self._umount()
+        if self._card is not None:
+            self._card.deinit()
+            self._card = None
         try:
-            card = open_card(table)
+            self._card = card = open_card(self._table)
             # A card that does not answer reads as success with rubbish (machine_sdcard.c gives
             # False, which is 0): info() raises.
             card.info()
             vfs.mount(vfs.VfsFat(card), root)
             self._block_bytes = max(_LEAST_BLOCK_BYTES, os.statvfs(root)[0])
+            self.is_mounted = True
         except (OSError, ValueError) as e:
+            self._umount()
             raise NeedsOperator("storage_failed", "card: %s; is it in, and FAT32?" % e)
+
+    def _umount(self):
+        self.is_mounted = False
+        try:
+            vfs.umount(self.root)
+        except OSError:
+            pass  # it was not mounted
+
+    def free_bytes(self):
+        """As the port has it; a count that failed is forgotten by mounting anew. FatFs would keep
+        what it had counted up to the failure, 0 for instance, refuse every write as to a full
+        card, and write that count to it (ff.c, f_getfree, create_chain).
+        """
+        try:
+            return super().free_bytes()
+        except OSError:
+            try:
+                self.mount()
+            except NeedsOperator:
+                pass  # the caller hears of the first failure
+            raise
 
     def block_fill_bytes(self, index):
         """A cluster: whole ones are written quickest, and the table changes once for each."""

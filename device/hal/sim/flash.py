@@ -8,24 +8,26 @@ than the defaults (measured on the counting device), and a file costs 2 KiB of h
 import os
 
 from device.compat import IS_MICROPYTHON, const
+from device.errors import NeedsOperator
 
 _BLOCK_BYTES = const(4096)
 _ERASE_STEP_BYTES = const(1024)
 _EIO = const(-5)
-MOUNT_POINT = "/flash"
+_AGAIN_MS = const(2_000)
 
 
 class BlockDevice:
     """File-backed flash of 4 KiB erase blocks. Counts reads, programs, erases (calls) and bytes.
 
     Returns -5 (EIO) for an error: raising would print tracebacks from finalisers. fail_after:
-    operations until it is dead, None for never.
+    operations until it is dead, None for never. is_out: a card that was pulled.
     """
 
     def __init__(self, path, blocks):
         self._blocks = blocks
         self._erased = b"\xff" * _ERASE_STEP_BYTES
         self.fail_after = None
+        self.is_out = False
         self.reads = self.programs = self.erases = 0
         self.read_bytes = self.programmed_bytes = 0
         try:
@@ -36,13 +38,15 @@ class BlockDevice:
             self._f.write(b"\xff")
 
     def _dies(self):
+        if self.is_out:
+            return True
         if self.fail_after is None:
             return False
         self.fail_after -= 1
         return self.fail_after < 0
 
     def readblocks(self, block, buf, offset=0):
-        if self.fail_after is not None and self.fail_after < 0:
+        if self.is_out or (self.fail_after is not None and self.fail_after < 0):
             return _EIO
         self.reads += 1
         self.read_bytes += len(buf)
@@ -79,19 +83,43 @@ class BlockDevice:
 
 
 class FlashStorage:
-    """root, free_bytes(), total_bytes(), block_fill_bytes(i): see the storage port."""
+    """root, free_bytes(), total_bytes(), block_fill_bytes(i): see the storage port. name: of the
+    image beside the program, and of the mount point.
+    """
 
-    def __init__(self, folder, size_kb):
+    def __init__(self, folder, size_kb, name="flash", is_out=False):
         self.device = None
+        self.is_mounted = not is_out
+        self.again_ms = _AGAIN_MS
         if not IS_MICROPYTHON:
-            self.root = folder + "/flash"
+            self.root = folder + "/" + name
             self._size_bytes = size_kb * 1024
             os.makedirs(self.root, exist_ok=True)
             return
+        self.root = "/" + name
+        self.device = BlockDevice(folder + "/" + name + ".img", size_kb // 4)
+        self.device.is_out = is_out
+        if self.is_mounted:
+            self.mount()
+
+    def mount(self):
+        """Mount it, again if it was. Raises NeedsOperator(storage_failed)."""
+        try:
+            self._mount()
+        except OSError as e:
+            self.is_mounted = False
+            raise NeedsOperator("storage_failed", "errno=%s" % e.errno)
+        self.is_mounted = True
+
+    def _mount(self):
+        if not IS_MICROPYTHON:
+            return
         import vfs
 
-        self.root = MOUNT_POINT
-        self.device = BlockDevice(folder + "/flash.img", size_kb // 4)
+        try:
+            vfs.umount(self.root)
+        except OSError:
+            pass  # it was not mounted
         options = {"readsize": 512, "progsize": 32, "lookahead": 512}
         try:
             volume = vfs.VfsLfs2(self.device, **options)
@@ -102,7 +130,7 @@ class FlashStorage:
                 raise
             vfs.VfsLfs2.mkfs(self.device, **options)
             volume = vfs.VfsLfs2(self.device, **options)
-        vfs.mount(volume, MOUNT_POINT)
+        vfs.mount(volume, self.root)
 
     def _is_blank(self):
         buf = bytearray(64)

@@ -28,6 +28,7 @@ class Chip:
         self.i2s = {}
         self.sound = lambda frame: (0, 0)  # frame -> left and right, 32 bits
         self.card = None
+        self.hosts = 0  # of cards, that were begun and not ended
         self.nvs = {}  # namespace -> key -> value
         self.rtc_memory = b""
         self.rtc_s = 0

@@ -343,6 +343,13 @@ class SDCard:
             if pin is not None
         }
         _chip.chip.wired_card = self.wiring
+        if _chip.chip.hosts:
+            raise OSError(errno.EIO, "the host was begun already")
+        _chip.chip.hosts += 1
+
+    def deinit(self):
+        """like ports/esp32/machine_sdcard.c (sd_deinit): ends what make_new has begun."""
+        _chip.chip.hosts = 0
 
     def info(self):
         """like ports/esp32/machine_sdcard.c (sd_info): raises where no card answers."""

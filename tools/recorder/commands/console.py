@@ -23,7 +23,12 @@ _COMMANDS = {
     "record on": {"do": "record", "on": True},
     "record off": {"do": "record", "on": False},
 }
-_HELP = "Type: " + ", ".join(_COMMANDS) + ". Leave with Ctrl-] or Ctrl-C; the recorder goes on."
+_SEND = "send "  # and the number of a clip
+_HELP = (
+    "Type: "
+    + ", ".join(_COMMANDS)
+    + ", send N. Leave with Ctrl-] or Ctrl-C; the recorder goes on."
+)
 _LAST_WORD_S = 2.5  # what is waited for an answer when the input has ended
 
 
@@ -76,7 +81,10 @@ def watch(line, keyboard, limit_s, lines: list, answers: list, ui) -> None:
 
 def ask(line, words: str, ui) -> int:
     """Send a command; 1 if it was one."""
-    command = _COMMANDS.get(" ".join(words.lower().split()))
+    words = " ".join(words.lower().split())
+    command = _COMMANDS.get(words)
+    if words.startswith(_SEND) and words[len(_SEND) :].isdecimal():
+        command = {"do": "send", "clip": int(words[len(_SEND) :])}
     if command is None:
         ui.say(f"{words!r} is no command. {_HELP}")
         return 0

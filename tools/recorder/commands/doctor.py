@@ -6,7 +6,7 @@ import pathlib
 import re
 import tarfile
 
-from tools.recorder import logtext
+from tools.recorder import logtext, seconds
 from tools.recorder.cli import add_board
 from tools.recorder.diagnosis import findings
 from tools.recorder.errors import EXIT_DONE, ToolError
@@ -51,6 +51,7 @@ def run(options, ui) -> int:
     for finding in shown:
         lines.append(f"  {finding['text']}")
         lines += [f"      → {finding['next']}"] if finding["next"] else []
+    lines += seconds.table(state.get("days", []), state.get("rtc_unix_s"))
     if options.bundle:
         offsets_ms = logtext.offsets_of(status, state["boots"])
         told = "\n".join(line.shown(offsets_ms) for line in log)

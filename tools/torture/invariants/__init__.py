@@ -1,11 +1,11 @@
 """S1 to S14 and L1 to L6 of the shared performance.md 3.2: what no history may show.
 
 `judge(history)` is the one place that knows them; every harness brings its history here.
-S14 (settings) has tests of its own: no harness writes settings into a history.
+S14 (settings) has tests of its own: no harness writes settings into a history. S15 is the ledger.
 """
 
 from tools.torture.history import History, Violation
-from tools.torture.invariants import audio, bounds, once
+from tools.torture.invariants import audio, bounds, ledger, once
 
 CHECKS = (
     audio.s1_no_loss,
@@ -21,6 +21,7 @@ CHECKS = (
     bounds.s11_tls,
     bounds.s12_full_disk,
     bounds.s13_bounds,
+    ledger.s15_ledger,
     bounds.l1_rest,
     bounds.l3_recorder,
     bounds.l4_time_limits,

@@ -3,6 +3,8 @@ L1 to L6).
 """
 
 _ASIDE = ("parked", "quarantined")
+# Limits are a project's: the link's probe ("other") carries no token, it learns nothing of them.
+_NOT_THE_LANES = ("heartbeat", "other")
 _MIN_WAITS = 8  # so many waits without jitter are no chance: one in 10**8 histories
 _JITTER_SEEN_PCT = 5
 
@@ -75,7 +77,7 @@ def _retry_after(history):
             not_before_ms = 0
         elif event.kind == "answer":
             asked_s = event.detail.get("retry_after_s") or 0
-            if asked_s and routes.get(event.detail["id"]) != "heartbeat":
+            if asked_s and routes.get(event.detail["id"]) not in _NOT_THE_LANES:
                 not_before_ms = event.at_ms + 1000 * asked_s
         else:
             routes[event.detail["id"]] = event.detail["route"]
@@ -86,6 +88,8 @@ def _retry_after(history):
 
 def l1_rest(history):
     """Once faults stop, every clip is gone or set aside with a reason, within the bound."""
+    for event in history.of("stuck"):
+        yield f"stuck at {event.at_ms} ms: {event.detail['why']}"
     if history.rest_bound_ms:
         if history.rest_after_ms is None:
             waiting = {n: k.state for n, k in history.kept.items() if k.state not in _ASIDE}

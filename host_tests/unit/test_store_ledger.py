@@ -1,0 +1,243 @@
+"""store.ledger: of each second what became of it. Told twice it counts once, a cut at any file
+operation leaves sums that are true, and what the medium refuses is told again.
+"""
+
+import os
+
+import fakes
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device.store import ledger_book, slots
+from device.store.ledger import Ledger
+from device.store.slots import MAX_BYTES
+
+BOOT = 7
+DAY_S = 86_400
+T0_DAY = fakes.T0 // DAY_S
+
+
+class Clock:
+    """Uptime that the test sets; boots began at T0."""
+
+    def __init__(self):
+        self.up_ms = 0
+
+    def uptime_ms(self):
+        return self.up_ms
+
+    def start_of(self, record):
+        return None if record["boot"] == 99 else (fakes.T0 * 1000 + record["up"], 10)
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "state").mkdir()
+    return str(tmp_path)
+
+
+def make(root, clock=None, boot=BOOT):
+    log, said = fakes.make_log()
+    ledger = Ledger(root, boot, clock or Clock(), log)
+    ledger.said = said
+    return ledger
+
+
+def clip(at_s, seconds, **fields):
+    record = {"boot": BOOT, "up": at_s * 1000, "hz": 100, "samples": seconds * 100, "last": 1}
+    return {**record, "state": "closed", **fields}
+
+
+def runs(root):
+    return [tuple(run) for value in ledger_book.segments(root) for run in value["e"]]
+
+
+def told(root, **expected):
+    found = ledger_book.totals(root)
+    assert {name: n for name, n in found.items() if n} == expected
+
+
+def test_a_take_of_three_clips_that_is_sent(root):
+    ledger = make(root)
+    ledger.opened(clip(600, 60))
+    for at_s, last in ((600, 0), (660, 0), (720, 1)):
+        ledger.closed(clip(at_s, 60, last=last))
+    told(root, not_scheduled=600, recorded=180, on_device=180)
+    ledger.freed(clip(600, 60, state="done"))
+    ledger.freed(clip(660, 60, state="evicted"))
+    told(root, not_scheduled=600, recorded=180, confirmed=60, evicted=60, on_device=60)
+    assert ("r", BOOT, 600, 180) in runs(root)
+
+
+def test_time_without_a_take_is_kept_every_hour_and_when_something_forbids_it(root):
+    clock = Clock()
+    ledger = make(root, clock)
+    for up_s in range(0, 3 * 3600, 5):
+        clock.up_ms = up_s * 1000
+        ledger.tick("idle")
+    # An hour and the minute in which a clip may still begin is what a cut may cost.
+    assert 2 * 3600 - 60 <= ledger_book.totals(root)["not_scheduled"] <= 3 * 3600
+    clock.up_ms = 4 * 3600 * 1000
+    ledger.tick("storage_full")
+    clock.up_ms += 100_000
+    ledger.tick("idle")
+    told(root, not_scheduled=4 * 3600, blocked=100)
+
+
+def test_gaps_are_lost_and_left_out_silence_was_not_wanted(root):
+    ledger = make(root)
+    ledger.opened(clip(0, 60))
+    ledger.closed(clip(0, 60, skips=[[1000, 30 * 100]], gaps=[[2000, 500, 500]]))
+    told(root, recorded=60, not_scheduled=30, overrun=5, on_device=60)
+    assert set(runs(root)) >= {("r", BOOT, 0, 10), ("i", BOOT, 10, 30), ("r", BOOT, 40, 50)}
+
+
+def test_what_a_cut_left_is_told_by_recovery_and_counts_once(root):
+    make(root).repaired(clip(10, 20))
+    for _ in range(3):  # cut again before the next step, three times
+        again = make(root, boot=BOOT + 1)
+        again.seen(clip(10, 20))
+        again.repaired(clip(10, 20))
+        again.freed(clip(10, 20, state="done"))
+    told(root, recorded=20, cut=1, confirmed=20)
+
+
+def test_a_clip_of_long_ago_is_not_told_again(root):
+    """Its run may be folded into a day: nobody could see that it is there."""
+    ledger = make(root, boot=BOOT + 4)
+    ledger.seen(clip(10, 20))
+    ledger.keep()
+    told(root)
+
+
+def test_unreadable_clips_are_lost_and_refused_ones_are_not(root):
+    ledger = make(root)
+    ledger.closed(clip(0, 10))
+    ledger.closed(clip(10, 10))
+    ledger.set_aside(clip(0, 10, state="quarantined", why="refused"))
+    ledger.set_aside(clip(10, 10, state="quarantined", why="damaged"))
+    told(root, recorded=20, unreadable=10, on_device=10)
+
+
+def test_what_the_medium_refuses_is_told_later_and_said_once(root, monkeypatch):
+    ledger = make(root)
+    monkeypatch.setattr(slots, "open", fakes.failing_open(5, times=99), raising=False)
+    ledger.closed(clip(0, 10))
+    ledger.freed(clip(0, 10, state="done"))
+    assert len([line for line in ledger.said if "ledger not kept" in line]) == 1
+    monkeypatch.undo()
+    ledger.closed(clip(20, 10))
+    told(root, recorded=20, confirmed=10, on_device=10)
+
+
+def test_what_is_too_much_to_keep_in_mind_is_unknown(root, monkeypatch):
+    ledger = make(root)
+    monkeypatch.setattr(slots, "open", fakes.failing_open(5, times=99), raising=False)
+    for n in range(50):
+        ledger.closed(clip(100 * n, 10))
+    monkeypatch.undo()
+    ledger.keep()
+    told(root, recorded=120, on_device=120)
+
+
+def fill(root, count, at=0, boot=BOOT):
+    """count runs that do not touch, a minute of r every hour."""
+    newest = None
+    for n in range(at, at + count):
+        newest = ledger_book.add(
+            root, [["r", boot, n * 3600, 60]], Clock().start_of, newest
+        )  # fmt: skip
+
+
+def test_the_book_stays_small_and_its_days_add_up(root):
+    fill(root, 500)
+    told(root, recorded=500 * 60, on_device=500 * 60)
+    days = ledger_book.days(root, Clock().start_of, most=99)
+    assert sum(counts[2] for _, counts in days) == 500 * 60
+    # T0 is noon: half a day, twenty whole ones, the rest.
+    assert [(day - T0_DAY, counts[2]) for day, counts in days][:3] == [
+        (0, 12 * 60), (1, 24 * 60), (2, 24 * 60)
+    ]  # fmt: skip
+    sizes = [e.stat().st_size for e in os.scandir(root + "/state/book")]
+    assert max(sizes) <= MAX_BYTES and len(sizes) <= 8 + 4 + 1
+
+
+def test_days_of_a_boot_that_never_knew_the_time_are_kept_apart(root):
+    fill(root, 300, boot=99)
+    days = ledger_book.days(root, Clock().start_of)
+    assert days == [[-1, [0, 0, 300 * 60, 0, 0, 0, 0, 0]]]
+
+
+def test_a_cut_at_any_write_of_a_fold_loses_and_doubles_nothing(root, monkeypatch):
+    """The run that was being told is told again after the cut, as recovery does."""
+    cuts, count, run = 0, 300, []
+    for n in range(count):
+        run = [["r", BOOT, n * 3600, 60]]
+        for at in (1, 2, 3, 4):
+            monkeypatch.setattr(slots, "open", cut_at(at), raising=False)
+            try:
+                ledger_book.add(root, run, Clock().start_of)
+                break
+            except OSError:
+                cuts += 1
+    monkeypatch.undo()
+    assert cuts > count
+    ledger_book.add(root, run, Clock().start_of)
+    told(root, recorded=count * 60, on_device=count * 60)
+    days = ledger_book.days(root, Clock().start_of, most=99)
+    assert sum(counts[2] for _, counts in days) == count * 60
+
+
+def cut_at(number):
+    """An open() whose file number `number` that is to be written cannot be."""
+    left = [number]
+
+    def opener(path, mode="r"):
+        left[0] -= "w" in mode
+        if not left[0] and "w" in mode:
+            raise OSError(5, "cut")
+        return open(path, mode)
+
+    return opener
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("irc"), st.integers(1, 2), st.integers(0, 60), st.integers(1, 30),
+            st.booleans(),
+        ),
+        max_size=40,
+    )
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_any_runs_in_any_order_are_the_seconds_that_they_name(tmp_path_factory, told_runs):
+    """While they fit into one segment; each may be told twice."""
+    root = str(tmp_path_factory.mktemp("book"))
+    os.mkdir(root + "/state")
+    truth = set()
+    newest = None
+    for kind, boot, at_s, seconds, twice in told_runs:
+        for _ in range(1 + twice):
+            newest = ledger_book.add(root, [[kind, boot, at_s, seconds]], None, newest)
+        truth |= {(kind, boot, second) for second in range(at_s, at_s + seconds)}
+    named = [
+        (kind, boot, at_s + n) for kind, boot, at_s, seconds in runs(root) for n in range(seconds)
+    ]
+    assert len(named) == len(set(named))
+    assert set(named) == truth
+
+
+def test_a_damaged_segment_is_as_none(root):
+    fill(root, 3)
+    path = root + "/state/book/1.1"
+    for data in (
+        b"",
+        b"book1 9 00000000 {}\n",
+        slots.encode("book1", 9, {"s": 1, "e": [["q", 1]]}),
+    ):
+        with open(path, "wb") as f:
+            f.write(data)
+        fill(root, 1, at=9)
+        assert ledger_book.totals(root)["recorded"] >= 60

@@ -1,0 +1,144 @@
+"""The device's ledger against the truth: no second is told wrongly, and none is unknown without a
+cut or a medium that refused (S15). device/store/ledger.py says what the kinds mean.
+"""
+
+from bisect import bisect_right
+
+from tools.torture.invariants.ranges import cut_to, joined, minus, shrunk
+
+# A run is rounded to seconds at both ends, and the time of a block is known to a few ms.
+_EDGE_MS = 1_000
+_GAP_MS = 2_500  # what may lie unnamed between two runs: both edges, and the start of the program
+_NEAR_MS = 3_000
+_ENDS = ("cut", "reset", "planned", "end")
+
+
+def s15_ledger(history):
+    """Every run is true; what is unknown is so for a reason."""
+    if history.ledger is None:
+        return
+    truth = _Truth(history)
+    claims, homeless = _claims(history, truth.zero_ms)
+    for run in homeless:
+        yield f"ledger: run {run} is of a boot that there never was"
+    yield from _true_claims(truth, claims)
+    yield from _whole_claims(truth, claims)
+    yield from _sums(history)
+
+
+class _Truth:
+    """What happened, as sorted intervals of virtual milliseconds."""
+
+    def __init__(self, history):
+        self.zero_ms = {}  # boot -> when its uptime was 0
+        self.lives = []  # (from, to, how it ended) of each boot
+        self._listens = [(e.detail["first"], e.at_ms) for e in history.of("listen")]
+        self._firsts = [first for first, _ in self._listens]
+        self._rate_hz = history.rate_hz
+        begun_ms = None
+        for event in history.of("up", *_ENDS):
+            if event.kind == "up":
+                begun_ms = event.at_ms
+                self.zero_ms[event.detail["boot"]] = event.detail["zero_ms"]
+            elif begun_ms is not None:
+                self.lives.append((begun_ms, event.at_ms, event.kind))
+                begun_ms = None
+        self.refused_ms = [e.at_ms for e in history.of("failure", "full")]
+        self.ends_ms = [e.at_ms for e in history.of(*_ENDS)]
+        acknowledged = [r for r in history.recordings if r.acknowledged]
+        self.heard = self._times((e.detail["first"], e.detail["count"])
+                                 for e in history.of("heard"))  # fmt: skip
+        self.overrun = self._times((e.detail["first"], e.detail["count"])
+                                   for e in history.of("overrun"))  # fmt: skip
+        self.sent = self._times(run for r in acknowledged for run in r.runs or [])
+        self.kept = self._times(run for k in history.kept.values() for run in k.runs or [])
+        self.held = joined(self.sent + self.kept)
+
+    def _times(self, runs):
+        found = []
+        for first, count in runs:
+            while first is not None and count > 0:
+                at = bisect_right(self._firsts, first) - 1
+                started, at_ms = self._listens[at]
+                ends = self._firsts[at + 1] if at + 1 < len(self._firsts) else first + count
+                part = min(count, ends - first) if ends > first else count
+                begin_ms = at_ms + (first - started) * 1000 // self._rate_hz
+                found.append((begin_ms, begin_ms + part * 1000 // self._rate_hz))
+                first, count = first + part, count - part
+        return joined(found, 2)
+
+    def was_refused(self, from_ms, to_ms):
+        return any(from_ms <= at_ms <= to_ms for at_ms in self.refused_ms)
+
+
+def _claims(history, zero_ms):
+    """kind -> intervals of virtual ms, and the runs of boots that are not known."""
+    claims = {kind: [] for kind in "ibroxceu"}
+    homeless = []
+    for run in history.ledger["runs"]:
+        kind, boot, at_s, seconds = run
+        if boot not in zero_ms:
+            homeless.append(run)
+            continue
+        begin_ms = zero_ms[boot] + at_s * 1000
+        claims[kind].append((begin_ms, begin_ms + seconds * 1000))
+    return {kind: joined(ranges) for kind, ranges in claims.items()}, homeless
+
+
+def _true_claims(truth, claims):
+    lives = [(low, high) for low, high, _ in truth.lives]
+    told = {
+        "i": minus(lives, truth.heard),
+        "b": minus(lives, truth.held),  # what the medium refused was heard, and is nowhere
+        "r": joined(truth.held + truth.overrun),
+        "c": joined(truth.sent + truth.overrun),
+    }
+    for kind, true in told.items():
+        for low, high in minus(shrunk(claims[kind], _EDGE_MS), true):
+            if high - low > _EDGE_MS:  # two runs that round to the same second touch
+                yield f"ledger: {kind} from {low} to {high} ms is not true"
+    for low, high in claims["x"]:
+        near = truth.ends_ms + truth.refused_ms
+        if not any(low - _NEAR_MS <= at_ms <= high + _NEAR_MS for at_ms in near):
+            yield f"ledger: x from {low} to {high} ms, and nothing was cut there"
+    for low, high in claims["o"]:
+        if not cut_to(truth.overrun, low - _EDGE_MS, high + _EDGE_MS):
+            yield f"ledger: o from {low} to {high} ms, and the driver lost nothing there"
+
+
+def _whole_claims(truth, claims):
+    named = joined(claims["i"] + claims["b"] + claims["r"] + claims["x"])
+    for begin_ms, end_ms, how in truth.lives:
+        if truth.was_refused(begin_ms, end_ms):
+            continue
+        for low, high in minus([(begin_ms, end_ms)], named):
+            # At the end of a life: what was not kept yet, also before a clip that just began.
+            if high - low > _GAP_MS and (how == "reset" or high < end_ms - _NEAR_MS):
+                yield f"ledger: {low} to {high} ms is unknown, and nothing was cut there"
+        recorded = cut_to(truth.held, begin_ms, end_ms)
+        for low, high in minus(recorded, joined(claims["r"] + claims["x"])):
+            if high - low > _GAP_MS:
+                yield f"ledger: {low} to {high} ms was recorded, and it does not know"
+    if not truth.refused_ms:
+        freed = minus(truth.sent, truth.kept)
+        for low, high in minus(freed, claims["c"]):
+            if high - low > _GAP_MS:
+                yield f"ledger: {low} to {high} ms was confirmed, and it does not know"
+
+
+def _sums(history):
+    """No second is told twice; days and their sum are what the runs say that were folded."""
+    book = history.ledger
+    ends = {}
+    for kind, boot, at_s, seconds in sorted(book["runs"]):
+        if at_s < ends.get((kind, boot), 0):
+            yield f"ledger: {kind} of boot {boot} at {at_s} s is told twice"
+        ends[kind, boot] = max(at_s + seconds, ends.get((kind, boot), 0))
+    if book["days"] != book["sum"]:
+        yield f"ledger: the days hold {book['days']}, their sum {book['sum']}"
+    whole = {kind: 0 for kind in "ibroxceu"}
+    for kind, _, _, seconds in book["runs"]:
+        whole[kind] += seconds
+    told = {kind: book["sum"][kind] + book["exact"][kind] for kind in whole}
+    if told != whole:
+        yield f"ledger: runs hold {whole}, it tells {told}"
