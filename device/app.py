@@ -261,8 +261,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         shown["budget"] = planner.as_dict
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
     if keeper:
-        shown["power"] = keeper.as_dict
-        people.on_touch = keeper.touched
+        shown["power"], people.on_touch = keeper.as_dict, keeper.touched
         keeper.watched_by(supervisor)
     if keeper or spare:
         supervisor.add("power", (keeper or spare).run)
