@@ -259,10 +259,10 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     people = People(board.button, board.console, recorder, lane, status, ring)
     if planner:
         shown["budget"] = planner.as_dict
-    if keeper:
-        shown["power"] = keeper.as_dict
-        people.on_touch = keeper.touched
     supervisor = Supervisor(board.watchdog, settings["watchdog.limit_s"] * 1000, log)
+    if keeper:
+        shown["power"], people.on_touch = keeper.as_dict, keeper.touched
+        keeper.watched_by(supervisor)
     if keeper or spare:
         supervisor.add("power", (keeper or spare).run)
     if getattr(board, "media", None):

@@ -14,6 +14,8 @@ import time
 IS_MICROPYTHON = sys.implementation.name == "micropython"
 _TICKS_PERIOD = 1 << 30
 _ABSENT = (2, 20)  # ENOENT, ENOTDIR
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_MARKS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 if IS_MICROPYTHON:
     from asyncio import ThreadSafeFlag, sleep_ms, wait_for_ms
@@ -171,6 +173,18 @@ def forget_module(name):
     sys.modules.pop(name, None)
     if hasattr(sys.modules.get(package), short):
         delattr(sys.modules[package], short)
+
+
+def is_made_of(text, letters):
+    """True if text holds none but these letters. Going through it letter by letter would leave
+    each of them as a name in MicroPython's RAM.
+    """
+    return not text.strip(letters)
+
+
+def is_graphic(text, more=""):
+    """True if text holds none but ASCII that can be seen, and `more`."""
+    return not text.strip(LETTERS + _MARKS + more)
 
 
 def file_size(path):

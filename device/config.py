@@ -7,6 +7,7 @@ replaced by their defaults one by one, and the status says so (reason config_ref
 import json
 
 from device import strict_json
+from device.compat import LETTERS, is_made_of
 from device.errors import UrlRefused
 from device.http.url import split
 
@@ -131,7 +132,7 @@ def _parse(data):
         text = data.decode()
     except UnicodeError:
         return None, "config.json: not UTF-8; save it as UTF-8 text"
-    fault = strict_json.fault(text)
+    fault = strict_json.fault(data)
     if fault:
         return None, "config.json: " + fault
     try:
@@ -205,11 +206,7 @@ def _utf8_bytes(text):
 
 def _is_plain(text):
     """Nothing that could end a quoted text of an AT command (APNs: 3GPP TS 23.003, 9.1)."""
-    for letter in text:
-        if not ("a" <= letter <= "z" or "A" <= letter <= "Z" or "0" <= letter <= "9"):
-            if letter not in "._-@":
-                return False
-    return True
+    return is_made_of(text, LETTERS + "._-@")
 
 
 def _is_origin(text):

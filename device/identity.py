@@ -16,8 +16,8 @@ def store_id(secrets, random_bits):
 def seeded_bits(device_id, boot):
     """random_bits(n) of a generator that differs from board to board and from boot to boot."""
     seed = boot
-    for letter in device_id:
-        seed = (seed * 33 + ord(letter)) & 0x3FFFFFFF
+    for code in device_id.encode():
+        seed = (seed * 33 + code) & 0x3FFFFFFF
     try:
         seed ^= int.from_bytes(os.urandom(4), "big") & 0x3FFFFFFF
     except (ImportError, AttributeError, NotImplementedError):

@@ -12,6 +12,8 @@ a minute old or fill half of the buffer, and they leave one for errors. What fin
 buffer meanwhile is counted, and the count is written.
 """
 
+import asyncio
+
 from device.compat import const, forget_module, sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 _PENDING_BYTES = const(1024)
@@ -30,6 +32,7 @@ class LogRing:
         self._console = console
         self._pending = bytearray(_PENDING_BYTES)
         self._used = 0
+        self._came = asyncio.Event()  # a line, where none was
         self._since_ticks_ms = 0  # when the oldest pending line came
         self._lost = 0
         self._saved = 2  # writes that are paid for
@@ -59,6 +62,10 @@ class LogRing:
         """Write what is old enough. Cancelled: everything, for then a reset follows."""
         try:
             while True:
+                if not self._used:
+                    check_in(None)
+                    self._came.clear()
+                    await self._came.wait()
                 check_in(60_000)
                 await sleep_ms(_LOOK_MS)
                 self.tick()
@@ -101,6 +108,7 @@ class LogRing:
             return
         if not self._used:
             self._since_ticks_ms = ticks_ms()
+            self._came.set()
         self._pending[self._used : self._used + len(line)] = line
         self._used += len(line)
 

@@ -69,16 +69,20 @@ class Reason:
         self._table = table
         self._uptime_ms = uptime_ms
         self.code = None
+        self.on_change = None  # called when the code is another one
         self.set(code)
 
     def set(self, code, detail="", again_up_ms=None):
         if not is_reason(self._table, code):
             raise ValueError("not a reason: " + code)
-        if code != self.code:
+        is_news = code != self.code
+        if is_news:
             self.since_up_ms = self._uptime_ms()
         self.code = code
         self.detail = detail
         self.again_up_ms = again_up_ms
+        if is_news and self.on_change:
+            self.on_change()
 
     def as_dict(self):
         now = self._uptime_ms()

@@ -1,18 +1,22 @@
 """What JSON (RFC 8259) forbids and MicroPython's parser takes all the same.
 
 It reads {"id" "r1"}, {"a":1] and trailing commas as if they were whole, and has no limit of depth;
-so answers of the cloud and config.json pass here before json.loads.
+so answers of the cloud and config.json pass here before json.loads. It looks at bytes, as numbers:
+each letter that MicroPython makes of a text is a name that stays in RAM.
 """
 
 from device.compat import const
 
 _MAX_DEPTH = const(8)
-_BLANK = " \t\r\n"
+_BLANK = b" \t\r\n"
+_QUOTE, _BACKSLASH, _ZERO, _NINE = const(34), const(92), const(48), const(57)
+_COMMA, _DOUBLE_POINT, _BRACE, _BRACE_END = const(44), const(58), const(123), const(125)
+_BRACKET_END = const(93)
 _VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _COLON, _NEXT = range(6)
 
 
 def fault(text):
-    """What is wrong with the structure of text, in words, or None."""
+    """What is wrong with the structure of text (its bytes, UTF-8), in words, or None."""
     stack = []
     state = _VALUE
     i = 0
@@ -23,36 +27,36 @@ def fault(text):
             continue
         if not stack and state == _NEXT:
             return "something follows its end"
-        if letter in "}],:":
+        if letter in b"}],:":
             state = _after_mark(letter, state, stack)
         elif state in (_NEXT, _COLON):
             return "two values without a comma or colon between them"
-        elif letter in "{[" and state in (_VALUE, _VALUE_OR_END):
+        elif letter in b"{[" and state in (_VALUE, _VALUE_OR_END):
             if len(stack) == _MAX_DEPTH:
                 return "more than %d levels" % _MAX_DEPTH
-            stack.append("}" if letter == "{" else "]")
-            state = _KEY_OR_END if letter == "{" else _VALUE_OR_END
+            stack.append(_BRACE_END if letter == _BRACE else _BRACKET_END)
+            state = _KEY_OR_END if letter == _BRACE else _VALUE_OR_END
         else:
             start, i = i - 1, _word_end(text, i - 1)
             if not i:
                 return "a text without its end (cut off?)"
             if state in (_VALUE, _VALUE_OR_END):
-                state = _NEXT if letter == '"' or _is_scalar(text[start:i]) else None
+                state = _NEXT if letter == _QUOTE or _is_scalar(text[start:i]) else None
             else:
-                state = _COLON if letter == '"' else None
+                state = _COLON if letter == _QUOTE else None
         if state is None:
-            return "not expected here: %s" % letter
+            return "not expected here: %s" % (chr(letter) if letter < 128 else "?")
     return None if state == _NEXT and not stack else "it ends too early (cut off?)"
 
 
 def _after_mark(letter, state, stack):
     """The state after a comma, colon or closing bracket; None if it may not stand here."""
-    if letter == ":":
+    if letter == _DOUBLE_POINT:
         return _VALUE if state == _COLON else None
-    if letter == ",":
+    if letter == _COMMA:
         if state != _NEXT:
             return None
-        return _KEY if stack[-1] == "}" else _VALUE
+        return _KEY if stack[-1] == _BRACE_END else _VALUE
     if not stack or stack[-1] != letter or state not in (_NEXT, _VALUE_OR_END, _KEY_OR_END):
         return None
     stack.pop()
@@ -61,9 +65,9 @@ def _after_mark(letter, state, stack):
 
 def _word_end(text, i):
     """The place after the text, number or word that begins at i; 0 for a text without its end."""
-    if text[i] == '"':
+    if text[i] == _QUOTE:
         return _string_end(text, i + 1)
-    while i < len(text) and text[i] not in ' \t\r\n,:]}{["':
+    while i < len(text) and text[i] not in b' \t\r\n,:]}{["':
         i += 1
     return i
 
@@ -72,25 +76,22 @@ def _string_end(text, i):
     """The place after the closing quote, 0 if there is none or a control character comes first."""
     while i < len(text):
         letter = text[i]
-        if letter == "\\":
+        if letter == _BACKSLASH:
             i += 1
-        elif letter == '"':
+        elif letter == _QUOTE:
             return i + 1
-        elif letter < " ":
+        elif letter < 32:
             return 0
         i += 1
     return 0
 
 
 def _is_scalar(word):
-    if word in ("true", "false", "null"):
+    if word in (b"true", b"false", b"null"):
         return True
-    digits = word[1:] if word[:1] == "-" else word
-    if not digits or not "0" <= digits[0] <= "9":
+    digits = word[1:] if word[:1] == b"-" else word
+    if not digits or not _ZERO <= digits[0] <= _NINE:
         return False
-    if digits[0] == "0" and digits[1:2] not in ("", ".", "e", "E"):
+    if digits[0] == _ZERO and digits[1:2] not in (b"", b".", b"e", b"E"):
         return False
-    for letter in digits:
-        if letter not in "0123456789.eE+-":
-            return False
-    return True
+    return not digits.strip(b"0123456789.eE+-")

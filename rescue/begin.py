@@ -1,11 +1,13 @@
 """What the rescue program does once: mount, blame, read the settings, join the parts."""
 
 from rescue import aside, settings
+from rescue.api import Api
 from rescue.clips import Clip
+from rescue.wire import Wire
 
 
-def prepare(program, wire, api, piece):
-    """The Api for program, which gets root, ids and networks. wire, api: the classes.
+def prepare(program, piece):
+    """The Api for program, which gets root, ids and networks. piece: a buffer for the wire.
 
     May be called again after it raised OSError.
     """
@@ -16,8 +18,8 @@ def prepare(program, wire, api, piece):
         program.root = root
     program.networks, api_url, program.time_server = settings.read(program.root)
     program.ids = (chip.device_id, settings.store_id(program.secrets))
-    made = wire(board.roots(), board.resolve, program.breathe, piece)
-    return api(made, api_url, program.secrets)
+    wire = Wire(board.roots(), board.resolve, program.breathe, piece)
+    return Api(wire, api_url, program.secrets)
 
 
 def blame(program, root):

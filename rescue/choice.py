@@ -9,6 +9,10 @@ A start counts if it may follow a crash: not one by the power switch, out of dee
 planned reset (mark "planned" of the chip, which costs no write). People who switch the recorder
 off each evening never see the rescue program. A technician's session runs boot.py alone.
 
+The record says which release. A board whose firmware mounts a ROM file system (docs/memory.md) has
+one there, too: it runs where the record names none, or none that lies there. So an update in /a or
+/b wins as long as it is tried or proved, and a trial that fails leads back to the ROM.
+
     starts   1 … 5   full program        6, 7   rescue       8   full, once
              9, 10, 11   rescue          12   full, once     and so on: every fourth
 
@@ -26,19 +30,22 @@ MOST_STARTS = 5  # without proof of health in between: then rescue
 TRIAL_STARTS = 3  # so many for a new release, then the old one again
 _TURN = const(3)  # every fourth start of a recorder in trouble is the full program's
 _RELEASES = ("a", "b")
+ROM = "/rom"  # where the firmware mounts it, and last in sys.path (extmod/vfs.c of MicroPython)
 _QUIET_CAUSES = ("power_on", "deep_sleep", "planned")
 
 
 def choose(folder=""):
     """Put the release that shall run first in sys.path and return its name; NONE: the code lies
-    flat or is frozen, and the path stays as it is. folder: as in boot_record.
+    flat, in ROM or is frozen, and the path stays as it is. folder: as in boot_record.
     """
     _, release, trial, starts = boot_record.read(folder)
     if trial != NONE and starts >= TRIAL_STARTS:
         trial = NONE
         _write(release, NONE, 0, folder)
     sys.path[:] = [path for path in sys.path if path not in (folder + "a", folder + "b")]
-    for name in (trial, release) + _RELEASES:
+    for name in (trial, release, ROM) + _RELEASES:
+        if name == ROM and _is_there(ROM + "/device"):
+            break
         if name in _RELEASES and _is_there(folder + name + "/device"):
             sys.path.insert(0, folder + name)
             return name

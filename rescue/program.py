@@ -10,15 +10,12 @@ import sys
 import time
 
 from rescue import clips, const, forget
-from rescue.api import Api
 from rescue.ends import ASIDE, FRESH, LATER, SOMEBODY, End
-from rescue.wire import Wire
 
 _WATCHDOG_MS = const(120_000)  # above a look-up of a name and a mount, each far below a minute
 _HELD_MS = const(600_000)  # what a person at the prompt has before the watchdog ends it
 _STAY_S = const(3_600)
 _STILL_S = const(600)  # nothing delivered for so long: it does not move
-_HEARTBEAT_S = const(900)
 _SAY_S = const(60)
 _SLICE_MS = const(200)
 _FIRST_WAIT_S = const(30)
@@ -26,7 +23,6 @@ _MOST_WAIT_S = const(900)
 _LOOK_S = const(60)
 _STRIKES = const(3)
 _MOST_PASSED = const(64)
-_PIECE_BYTES = const(1024)
 _SOON_S = const(5)
 _GC_BYTES = const(2048)  # collect often: what is loaded for the moment finds one place
 # The state is written before the step that depends on it, as device/transfer/whole_file.py has it,
@@ -48,13 +44,13 @@ class Program:
         self.chip = chip
         self.board = Board()
         self.secrets = Secrets()
-        self.api = None  # until begin.py has mounted the medium and joined the parts
+        self.api = None  # until ready.py has mounted the medium and joined the parts
         self.root = self.time_server = ""
         self.ids = ("", "")
         self.networks = []
         self.place = None  # of the upload that is due: (URL, head of the PUT)
         self.started = self._moved = self._said = time.ticks_ms()
-        self._heard = None  # when the last heartbeat went
+        self.heard = None  # when the last heartbeat went
         self._passed = []  # numbers that let the others pass in this round
         self._strikes = (0, 0)  # (number, failures in a row)
         self._wait_s = _FIRST_WAIT_S
@@ -94,7 +90,7 @@ class Program:
         """Do what can be done now; returns how many seconds to rest."""
         wait_s = _LOOK_S
         try:
-            self._prepare()
+            self._get_ready()
             return self._round()
         except End as e:
             code, detail = e.code, e.detail
@@ -118,38 +114,17 @@ class Program:
         self.now(code, detail)
         return wait_s
 
-    def _prepare(self):
-        """Medium, settings, network, time: each until it is there. Raises as _turn() catches."""
-        if self.api is None:
-            from rescue import begin
+    def _get_ready(self):
+        try:
+            from rescue import ready
 
-            self.api = begin.prepare(self, Wire, Api, memoryview(bytearray(_PIECE_BYTES)))
-            forget("begin", "settings")
-        self.api.token()
-        if not self.board.is_up():
-            code = "no_wifi_configured"
-            for name in self.networks:
-                self.now("link_down", "joining")
-                password = self.secrets.get("wifi:" + name) or ""
-                code = self.board.join(name, password, self.breathe)
-                if code is None:
-                    break
-            if code:
-                raise End(LATER if self.networks else SOMEBODY, code)
-        if not self.board.knows_time:
-            from rescue import ntp
+            ready.run(self)
+        finally:
+            ready = None
+            forget("ready", "begin", "settings", "aside", "ntp", "words")
+            gc.collect()
 
-            ntp.set_time(self)
-            forget("ntp")
-        self._count()
-        if self._heard is None or self.since_s(self._heard) >= _HEARTBEAT_S:
-            self._heard = time.ticks_ms()
-            from rescue import words
-
-            words.heartbeat(self)
-            forget("words")
-
-    def _count(self):
+    def count(self):
         total = 0
         for _ in clips.numbers(self.root + "/clips"):
             total += 1
@@ -171,7 +146,7 @@ class Program:
             if why:
                 left[why] = left.get(why, 0) + 1
         self.left = left
-        self._count()
+        self.count()
         if self._passed:
             self._passed = []
             return _MOST_WAIT_S

@@ -20,6 +20,7 @@ from rescue import boot_record
 
 REPLACED = "roots"
 SHIPPED = "trust/roots"
+ROM = "/rom/"  # a board whose firmware mounts one (choice.py)
 MAGIC = "roots1"
 MOST_BYTES = 24 * 1024
 _LINE_BYTES = 64
@@ -28,12 +29,22 @@ _DER_SEQUENCE = 0x30
 
 
 def program_folder(folder=""):
-    """Where the program that runs lies: folder + "a/" or "b/", or folder for a flat tree.
+    """Where the program that runs lies: folder + "a/" or "b/", ROM, or folder for a flat tree.
     folder: "" or a path that ends in "/".
     """
     _, release, trial, _ = boot_record.read(folder)
     name = trial if trial != boot_record.NONE else release
-    return folder if name == boot_record.NONE else folder + name + "/"
+    if name != boot_record.NONE and _is_there(folder + name):
+        return folder + name + "/"
+    return ROM if _is_there(ROM + SHIPPED) else folder
+
+
+def _is_there(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
 
 
 def newest(folder=""):

@@ -5,7 +5,7 @@ Speaks generation S with D2's device-token rules and reads the older forms too (
 
 import json
 
-from device.compat import const
+from device.compat import LETTERS, const, is_graphic, is_made_of
 from device.dates import iso8601, parse_iso8601
 from device.errors import Permanent, Transient, UrlRefused
 
@@ -117,11 +117,7 @@ def read_device(response):
 
 def _is_id(text):
     """True for letters, digits, "_" and "-" alone: it becomes part of a path."""
-    for letter in text:
-        if not ("a" <= letter <= "z" or "A" <= letter <= "Z" or "0" <= letter <= "9"):
-            if letter not in "_-":
-                return False
-    return bool(text)
+    return bool(text) and is_made_of(text, LETTERS + "_-")
 
 
 def read_upload_url(response, asked_type):
@@ -212,14 +208,8 @@ def plain(text):
 
 def _is_token(text):
     """A header name (RFC 9110 5.6.2), of which the letters, digits, "-" and "_" are enough."""
-    for letter in text.lower():
-        if letter not in "abcdefghijklmnopqrstuvwxyz0123456789-_":
-            return False
-    return True
+    return is_made_of(text, LETTERS + "-_")
 
 
 def _is_printable(text):
-    for letter in text:
-        if not " " <= letter <= "~":
-            return False
-    return True
+    return is_graphic(text, " ")

@@ -12,6 +12,7 @@ from device.errors import DeviceError, Fatal, Transient
 from device.reasons import RECORDER, Reason, is_reason
 
 _CHECK_MS = const(5_000)
+_IDLE_MS = const(30_000)  # nobody wants a take: whoever does sets the change
 _RESUME_MS = const(10_000)  # how often a mode that begins by itself tries again after a failure
 _DEAF_MS = const(10_000)  # a microphone without a block for so long has failed
 
@@ -72,7 +73,7 @@ class Recorder:
             check_in(60_000)
             if not self._is_permitted():
                 self.tick(self.reason.code)
-                await self._wait_for_change(_CHECK_MS)
+                await self._wait_for_change(_CHECK_MS if self._wanted else _IDLE_MS)
                 continue
             try:
                 await self._listen(check_in)

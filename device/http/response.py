@@ -47,8 +47,8 @@ class Response:
         if self.is_page():
             raise Transient("portal", "status=%d html" % self.status_code)
         try:
-            text = bytes(self.content).decode()
-            value = None if strict_json.fault(text) else json.loads(text)
+            content = bytes(self.content)
+            value = None if strict_json.fault(content) else json.loads(content.decode())
         except (ValueError, UnicodeError):
             value = None
         if not isinstance(value, dict):

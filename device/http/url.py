@@ -2,7 +2,7 @@
 made.
 """
 
-from device.compat import is_digits
+from device.compat import is_digits, is_graphic
 from device.errors import UrlRefused
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -18,9 +18,8 @@ def split(url, allow_plain=False):
     """
     if not isinstance(url, str) or not 0 < len(url) <= _MAX_URL_CHARS:
         raise UrlRefused("url_refused", "no text or too long")
-    for letter in url:
-        if not "!" <= letter <= "~":
-            raise UrlRefused("url_refused", "blank, control or non-ASCII character")
+    if not is_graphic(url):
+        raise UrlRefused("url_refused", "blank, control or non-ASCII character")
     scheme, separator, rest = url.partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in _DEFAULT_PORTS:

@@ -28,6 +28,7 @@ from device.compat import (
 from device.errors import DeviceError
 
 _WATCH_MS = const(1_000)
+_QUIET_LOOKS = const(5)  # so many in one, while nothing is sent and nothing is in doubt
 _RETRY_FIRST_MS = const(2_000)
 _RETRY_CAP_MS = const(300_000)
 _PROVE_MS = const(15_000)  # nobody exchanged anything for so long after joining: we ask
@@ -153,6 +154,8 @@ class Link:
         self._heard = code
         if not self.is_doubted:
             self.is_doubted = True
+            if self._up:
+                self._moved.set()  # look at once
             due = ticks_add(ticks_ms(), _DOUBT_MS)
             if self.proved or ticks_diff(self.probe_ticks_ms, due) > 0:
                 self.probe_ticks_ms = due
@@ -197,12 +200,15 @@ class Link:
         """Stay down for so long, or until it is held or released."""
         if not self._moved.is_set():
             self._again_ticks_ms = ticks_add(ticks_ms(), duration_ms)
-            try:
-                await wait_for_ms(self._moved.wait(), duration_ms)
-            except WAIT_ERRORS:
-                pass
+            await self._until_moved(duration_ms)
             self._again_ticks_ms = None
         self._moved.clear()
+
+    async def _until_moved(self, limit_ms):
+        try:
+            await wait_for_ms(self._moved.wait(), limit_ms)
+        except WAIT_ERRORS:
+            pass
 
     def _rule(self, name, *arguments):
         from device.link import rules
@@ -253,8 +259,10 @@ class Link:
             if self.proved and not is_booked and is_idle:  # rules take memory, which a clip needs
                 is_booked = True
                 self._rule("book")
-            steady += is_booked
-            if steady == _STEADY:
+            is_quiet = is_booked and is_idle and not self.is_doubted and not self._wish
+            looks = _QUIET_LOOKS if is_quiet and self.better_ticks_ms is None else 1
+            steady += is_booked * looks
+            if steady >= _STEADY:
                 way.rest_ms = 0
             if (self.is_doubted or not self.proved) and is_idle:
                 code = await self._look_out()
@@ -270,7 +278,9 @@ class Link:
             elif self.better_ticks_ms is not None:
                 self._wish = ticks_diff(self.better_ticks_ms, now) <= 0
                 wished = now
-            await sleep_ms(_WATCH_MS)
+            await (sleep_ms(_WATCH_MS) if looks == 1 else self._until_moved(looks * _WATCH_MS))
+            if not self._held:
+                self._moved.clear()
 
     def _forbidden(self, way):
         """Why the way may not stay, or None."""

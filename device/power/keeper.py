@@ -43,6 +43,11 @@ class Keeper:
         """There may be work for the radio."""
         self._change.set()
 
+    def watched_by(self, supervisor):
+        """Who has to know when the board stands still for long."""
+        if self._saver:
+            self._saver.watch = supervisor
+
     def touched(self):
         """Somebody pressed the button or speaks over the cable: stay awake for a while."""
         if self._saver:

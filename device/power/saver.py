@@ -3,7 +3,8 @@
 Loaded where a battery is measured and power.save is set. Asleep, the program stands still for a
 slice at a time; in the gap between two slices every task that is due runs: the watchdog is fed,
 ticks are read, the battery and the queue looked at. What ends a sleep for good is whatever makes
-one of the questions below answer otherwise.
+one of the questions below answer otherwise. Slices are short while somebody may still come with a
+cable, then long: six minutes of which the supervisor is told, as the watchdog may count in them.
 """
 
 from device.compat import const
@@ -17,6 +18,8 @@ _AFTER_TOUCH_MS = const(60_000)
 _SHORTEST_MS = const(2_000)
 _QUIET_MS = const(60_000)  # nothing heard for so long: the board's sound pin listens for us
 _SLICES = const(3)  # in the watchdog's limit: it may or may not count while the chip sleeps
+_LONG_MS = const(360_000)  # ten wake-ups an hour where nothing happens
+_SETTLED_MS = const(300_000)  # so long after somebody was there, slices stay short
 
 
 class Saver:
@@ -33,6 +36,7 @@ class Saver:
         self._slice_ms = watchdog_ms // _SLICES
         self._is_scheduled = is_scheduled
         self._dozes = dozes
+        self.watch = None  # the supervisor, told of slices longer than its watchdog's limit
         self._needed_up_ms = 0  # when the radio was last needed
         self._awake_up_ms = _AFTER_START_MS  # awake until then, whatever there is to do
         self._sleeps = 0
@@ -54,12 +58,15 @@ class Saver:
         """How long nobody needs the radio: ms, 0: now."""
         if self._recovery.is_busy():
             return 0  # the waiting clips are not counted yet
+        sure_ms = _LONG_MS
         if self._is_scheduled:
             doubt_ms = self._clock.uncertainty_ms
             if doubt_ms is None or doubt_ms > _DOUBT_MS:
                 return 0
+            if self._port and self._port.drift_ppm:  # how long it takes until then
+                sure_ms = (_DOUBT_MS - doubt_ms) * 1_000_000 // self._port.drift_ppm
         beat_ms = self._heartbeat.rests_ms() + max(0, _BEAT_MS - self._heartbeat.interval_ms)
-        return max(0, min(self._lane.rests_ms(), beat_ms))
+        return max(0, min(self._lane.rests_ms(), beat_ms, max(sure_ms, self._slice_ms)))
 
     def sleep(self, is_saving, is_radio_denied):
         """Sleep one slice if nothing is to be done; returns False if something is."""
@@ -76,7 +83,13 @@ class Saver:
             self._indicator.is_asleep = True
             return True  # the light says so in the gap, then it is dark
         begun = self._clock.uptime_ms()
-        self._woken_by = self._port.light(min(limit_ms, self._slice_ms))
+        if self.watch is None or begun - self._awake_up_ms < _SETTLED_MS:
+            self._woken_by = self._port.light(min(limit_ms, self._slice_ms))
+        else:
+            limit_ms = min(limit_ms, _LONG_MS)
+            self.watch.stands_still(limit_ms)
+            self._woken_by = self._port.light(limit_ms)
+            self.watch.goes_on(self._clock.uptime_ms() - begun)
         passed_ms = self._clock.uptime_ms() - begun
         self._slept_ms += passed_ms
         self._lane.slept(self._clock.slept(passed_ms, self._port.drift_ppm))

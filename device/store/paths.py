@@ -9,7 +9,7 @@ queue/newest.py walks the other way.
 
 import os
 
-from device.compat import const, list_dir
+from device.compat import const, is_made_of, list_dir
 
 _LEAF_BITS = const(3)
 _BRANCH_BITS = const(5)
@@ -188,9 +188,6 @@ def folder_value(name, depth):
 
 
 def _hex(text, width):
-    if len(text) != width:
+    if len(text) != width or not is_made_of(text, "0123456789abcdef"):
         return None
-    for letter in text:
-        if letter not in "0123456789abcdef":
-            return None
     return int(text, 16)

@@ -18,6 +18,7 @@ from device.compat import const, sleep_ms
 from device.errors import DeviceError, NeedsOperator
 
 _CHECK_MS = const(5_000)
+_OFF_MS = const(60_000)
 _REFUSED_MS = const(900_000)  # a refused token is asked about quarter-hourly at most
 _ANNOUNCE_MS = const(60_000)  # after a beat that failed, before clips are announced again
 _MOST_DOUBLINGS = const(8)
@@ -58,7 +59,7 @@ class Heartbeat:
     async def run(self, check_in):
         while True:
             check_in(300_000)
-            await sleep_ms(_CHECK_MS)
+            await sleep_ms(_CHECK_MS if self.interval_ms else _OFF_MS)
             if self.interval_ms and self._is_due():
                 await self._beat()
 

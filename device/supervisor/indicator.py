@@ -1,8 +1,11 @@
 """Which code the light shows. What each looks like is hal/lights.py, the same for every board."""
 
-from device.compat import const, sleep_ms
+import asyncio
 
-_LOOK_MS = const(500)
+from device.compat import WAIT_ERRORS, const, wait_for_ms
+
+_LOOK_MS = const(500)  # while the microphone runs
+_REST_MS = const(30_000)  # else a change is told
 
 _LINK = (
     "link_down wifi_not_found wifi_error link_dead link_changing modem_silent sim_busy "
@@ -35,16 +38,34 @@ class IndicatorTask:
         self._recorder = recorder
         self._lane = lane
         self.code = None
-        self.is_asleep = False  # set by who puts the board to sleep
+        self._is_asleep = False
+        self._change = asyncio.Event()
+        recorder.reason.on_change = lane.reason.on_change = self._change.set
 
     async def run(self, check_in):
         while True:
             check_in(60_000)
-            code = "asleep" if self.is_asleep else self._choose()
+            code = "asleep" if self._is_asleep else self._choose()
             if code != self.code:
                 self.code = code
                 self._indicator.show(code)
-            await sleep_ms(_LOOK_MS)
+            try:
+                is_heard = code in ("recording", "armed")
+                await wait_for_ms(self._change.wait(), _LOOK_MS if is_heard else _REST_MS)
+            except WAIT_ERRORS:
+                pass
+            self._change.clear()
+
+    @property
+    def is_asleep(self):
+        """Set by who puts the board to sleep."""
+        return self._is_asleep
+
+    @is_asleep.setter
+    def is_asleep(self, is_asleep):
+        if is_asleep != self._is_asleep:
+            self._is_asleep = is_asleep
+            self._change.set()
 
     def shown(self):
         """The code that the light shows now, None before its first."""
@@ -54,7 +75,7 @@ class IndicatorTask:
         recorder = self._recorder.reason.code
         if recorder.startswith("storage_") or recorder.startswith("microphone_"):
             return "error"
-        if self._recorder.is_recording():
+        if recorder == "recording" or self._recorder.is_recording():
             return "recording"
         if recorder == "battery_low":
             return "battery_low"

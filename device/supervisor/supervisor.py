@@ -40,6 +40,18 @@ class Supervisor:
         """run: coroutine function that takes check_in and never ends by itself."""
         self._table.append([name, run, None, 0])
 
+    def stands_still(self, limit_ms):
+        """The board is about to sleep for so long: no task will check in, nobody feed."""
+        self._watchdog.start(2 * limit_ms + self._limit_ms)
+
+    def goes_on(self, passed_ms):
+        """It slept for so long: every task has that much more time."""
+        for row in self._table:
+            if row[3] is not None:
+                row[3] = ticks_add(row[3], passed_ms)
+        self._watchdog.feed()  # before the limit is the short one again
+        self._watchdog.start(self._limit_ms)
+
     async def run(self):
         """Start all tasks; returns the name of the task that failed, after stopping the others."""
         self._watchdog.start(self._limit_ms)

@@ -8,6 +8,8 @@ any step leaves one that works, if there is one at all.
               cloud_id   what the cloud calls this device
 """
 
+from device.compat import is_graphic
+
 
 class Tokens:
     """secrets: port. Reads it anew each time: a token may come over the cable at any moment."""
@@ -56,7 +58,4 @@ def clean_token(text):
     token = (text or "").lstrip("\ufeff").strip()
     if token.lower().startswith("bearer "):
         token = token[7:].strip()
-    for letter in token:
-        if not "!" <= letter <= "~":
-            return ""
-    return token
+    return token if is_graphic(token) else ""

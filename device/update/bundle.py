@@ -164,10 +164,9 @@ class Bundle:
         self._at += len(line)
         self._again.update(line)
         try:
-            text = line.decode()
-            if strict_json.fault(text):
-                raise ValueError(text)
-            return json.loads(text)
+            if strict_json.fault(line):
+                raise ValueError(line)
+            return json.loads(line.decode())
         except (ValueError, UnicodeError, RuntimeError):
             raise BundleRefused("bad_bundle", "a line of its head")
 

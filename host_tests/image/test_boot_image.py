@@ -8,18 +8,30 @@ import time
 import numpy as np
 import pytest
 
+from tools.bench.cycle import Bench
 from tools.cloud import Cloud
 from tools.image import __main__ as image
-from tools.image import littlefs_image
+from tools.image import littlefs_image, romfs_image, tree
 from tools.sim import proof
 from tools.sim.audio import SAMPLE, read_samples
 from tools.sim.board import SSID, WIFI_PASSWORD, find_micropython
+from tools.sim.build import HOST_ARCH
 from tools.sim.control import ControlServer
 from tools.sim.serial import SerialBoard
 
 RATE_HZ = 16000
+ROM_HEAP_KB = 224
 HEAP_KB = 400  # and its own flash in the heap, which the simulator keeps outside
 LIMIT_S = 60
+
+
+@pytest.mark.skipif(find_micropython() is None, reason="no MicroPython unix port here")
+def test_it_does_the_main_job_in_place_from_rom(tmp_path):
+    """Less heap than the same .mpy files need in RAM (docs/memory.md)."""
+    rom = tmp_path / "app.romfs"
+    rom.write_bytes(romfs_image.write(tree.rom_files(HOST_ARCH)))
+    with Bench(tmp_path, rom) as bench:
+        assert bench.does_a_cycle(1, ROM_HEAP_KB)
 
 
 @pytest.mark.skipif(find_micropython() is None, reason="no MicroPython unix port here")

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tools.image import __main__ as image
-from tools.image import littlefs_image, package, tree
+from tools.image import littlefs_image, package, romfs_image, tree
 from tools.sim.board import find_micropython
 from tools.sim.serial import SerialBoard
 
@@ -112,6 +112,39 @@ def test_the_flash_image_holds_the_tree_and_is_the_same_each_time(built):
         littlefs_image.write(files, 64 * 1024)
     used = image.FLASH_BYTES - report["free_bytes"]
     assert littlefs_image.write(files, used) and used % littlefs_image.BLOCK_BYTES == 0
+
+
+@pytest.mark.parametrize("board", image.BOARDS)
+def test_the_rom_holds_a_release_and_rescue_and_is_the_same_each_time(built, board):
+    folder, report = built(board)
+    files = files_below(folder / "tree")
+    wanted = {n.removeprefix("a/"): d for n, d in files.items() if n.startswith(("a/", "rescue/"))}
+    data = (folder / "app.romfs").read_bytes()
+    assert romfs_image.write(dict(reversed(sorted(wanted.items())))) == data
+    assert report["romfs_bytes"] == len(data) < 5 * 64 * 1024  # pages that a chip maps
+
+
+@needs_micropython
+def test_micropython_reads_the_rom(built, tmp_path):
+    folder, _ = built(image.VIRTUAL)
+    script = """
+import os, vfs
+with open("app.romfs", "rb") as f:
+    vfs.mount(vfs.VfsRom(f.read()), "/rom")
+def walk(path):
+    for name, kind, _, size in os.ilistdir(path):
+        if kind == 0x4000:
+            walk(path + "/" + name)
+        else:
+            with open(path + "/" + name, "rb") as f:
+                print(path + "/" + name, size, len(f.read()))
+walk("/rom")
+"""
+    done = subprocess.run([find_micropython(), "-c", script], cwd=folder, capture_output=True)
+    files = files_below(folder / "tree")
+    wanted = {n.removeprefix("a/"): d for n, d in files.items() if n.startswith(("a/", "rescue/"))}
+    lines = {f"/rom/{name} {len(data)} {len(data)}" for name, data in wanted.items()}
+    assert set(done.stdout.decode().splitlines()) == lines, done.stderr
 
 
 def test_a_person_reads_what_was_made(tmp_path, capsys):

@@ -11,6 +11,7 @@ from tools.sim.board import find_micropython
 
 # Above what it is, with room for what is being built; the target (80) needs frozen modules.
 IMPORT_KIB = 360
+IMPORT_FROM_ROM_KIB = 225
 needs_micropython = pytest.mark.skipif(
     find_micropython() is None, reason="no MicroPython unix port here"
 )
@@ -23,6 +24,9 @@ def test_what_imports_keep(tmp_path):
     assert 80 < whole.figure < IMPORT_KIB, "below 80: docs/memory.md must say so"
     rescue = rows["import of the rescue program alone"]
     assert rescue.verdict == "kept" and rescue.figure > 0
+    in_place = rows["import of the whole application from ROM"].figure
+    assert 80 < in_place < min(IMPORT_FROM_ROM_KIB, whole.figure), "below 80: docs must say so"
+    assert 0 < rows["import of rescue from ROM"].figure < rescue.figure
     # Each module is measured, and none failed to load.
     found = memory.import_figures(memory.product_modules(), tmp_path)
     assert found["failed"] == [] and len(found["each"]) == len(memory.product_modules()) > 70

@@ -17,7 +17,15 @@ import time
 from host_tests.conftest import ROOT
 from rescue import boot_record
 from tools.cloud import Cloud
-from tools.sim.board import HEAP_KB, RESET_EXIT_CODE, SSID, WIFI_PASSWORD, find_micropython
+from tools.image import romfs_image
+from tools.sim.board import (
+    HEAP_KB,
+    RESET_EXIT_CODE,
+    SSID,
+    WIFI_PASSWORD,
+    find_micropython,
+    heap_of_rom,
+)
 from tools.sim.build import HOST_ARCH, build, compile_module
 from tools.sim.proof import flash_leftovers, list_recordings
 
@@ -155,6 +163,7 @@ class BrokenBoard:
         self.code = code
         self.more = more
         self.heap_kb = HEAP_KB
+        self.rom: pathlib.Path | None = None
         self.causes: list[str] = []
 
     def patch(self, module: str, old: str, new: str) -> None:
@@ -174,6 +183,17 @@ class BrokenBoard:
             shutil.copytree(self.code / "device", self.folder / name / "device")
         shutil.rmtree(self.code / "device")
 
+    def move_to_rom(self) -> None:
+        """What it carries beside its files lies in a ROM file system from now on."""
+        files = {
+            path.relative_to(self.code).as_posix(): path.read_bytes()
+            for path in self.code.rglob("*.mpy")
+        }
+        self.rom = self.code.with_suffix(".romfs")
+        self.rom.write_bytes(romfs_image.write(files))
+        shutil.rmtree(self.code / "device")
+        shutil.rmtree(self.code / "rescue")
+
     def run(self, until, limit_s: float = 60.0, cause: str = "power_on", starts: int = 12) -> str:
         """Start it again and again until until(serial log) holds; returns the log. Power off."""
         deadline = time.monotonic() + limit_s
@@ -189,7 +209,12 @@ class BrokenBoard:
         self.factory._equip(self.folder, self.folder.name, cause, **self.more)
         for register in (self.folder / "registers").iterdir():
             register.unlink()
-        command = [find_micropython(), "-X", f"heapsize={self.heap_kb}K", START, self.code]
+        heap_bytes = self.heap_kb * 1024
+        command = [find_micropython(), "-X", "", START, self.code]
+        if self.rom is not None:
+            heap_bytes += heap_of_rom(self.rom.stat().st_size)
+            command.append(self.rom)
+        command[2] = f"heapsize={heap_bytes}"
         with (self.folder / "serial.log").open("ab") as log:
             process = subprocess.Popen(
                 list(map(str, command)),

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from rescue import boot_record, choice
+from rescue import boot_record, choice, roots
 from rescue.boot_record import NONE
 
 
@@ -36,6 +36,27 @@ class Recorder:
 
     def record(self):
         return boot_record.read(self.folder)[1:]
+
+
+def test_a_release_in_rom_runs_where_the_record_names_none(board, tmp_path, monkeypatch):
+    """A folder that no record names, say of an update that was cut, is not the release then."""
+    monkeypatch.setattr(choice, "ROM", str(tmp_path / "rom"))
+    monkeypatch.setattr(roots, "ROM", str(tmp_path / "rom") + "/")
+    board.release("rom", "a")
+    (tmp_path / "rom" / "trust").mkdir()
+    (tmp_path / "rom" / "trust" / "roots").write_bytes(b"")
+    assert board.start("power_on")[0] == NONE and board.folder + "a" not in sys.path
+    assert roots.program_folder(board.folder) == roots.ROM
+    board.has(release="b")  # it is gone
+    assert board.start("power_on")[0] == NONE
+    assert roots.program_folder(board.folder) == roots.ROM
+    board.has(trial="a")
+    assert [board.start()[0] for _ in range(4)] == ["a", "a", "a", NONE]
+    board.has(trial="a")
+    board.start()
+    choice.prove(board.folder)
+    assert board.start("power_on")[0] == "a" and sys.path[0] == board.folder + "a"
+    assert roots.program_folder(board.folder) == board.folder + "a/"
 
 
 def programs(board, count, cause="watchdog"):

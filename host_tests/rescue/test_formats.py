@@ -18,7 +18,7 @@ from device.link.clock import Clock
 from device.store import paths
 from device.store.clip import Clip, is_valid
 from device.store.slots import Slots, parse
-from rescue import aside, clips, esp32_pins, freeze, headers, ntp, program, settings, wire
+from rescue import aside, clips, esp32_pins, freeze, headers, ntp, program, sending, settings
 from rescue.ends import ASIDE, LATER, End
 
 CHUNK_FILES = (".c", ".p0", ".p1")
@@ -285,7 +285,7 @@ def test_defaults_are_those_of_the_settings_table(tmp_path):
     ],
 )
 def test_urls_are_split_without_changing_a_byte(url, parts):
-    assert wire.split(url) == parts
+    assert sending.split(url) == parts
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_urls_are_split_without_changing_a_byte(url, parts):
 )
 def test_urls_that_cannot_be_used(url):
     with pytest.raises(End) as refused:
-        wire.split(url)
+        sending.split(url)
     assert refused.value.kind == LATER
 
 

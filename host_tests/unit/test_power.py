@@ -329,6 +329,32 @@ def test_it_sleeps_in_slices_of_a_third_of_the_watchdogs_limit(time):
     assert b.indicator.is_asleep and state["woken_by"] == "time"
 
 
+class Supervisor:
+    """What the saver tells; the watchdog's limit that is in force."""
+
+    def __init__(self, port):
+        self.port = port
+        self.told = []
+
+    def stands_still(self, limit_ms):
+        self.told.append((len(self.port.slices), limit_ms))
+
+    def goes_on(self, passed_ms):
+        at, limit_ms = self.told[-1]
+        assert self.port.slices[at:] == [limit_ms] and passed_ms <= limit_ms
+
+
+def test_after_five_minutes_asleep_it_wakes_ten_times_an_hour(time):
+    b = Bench(time)
+    b.keeper.watched_by(Supervisor(b.port))
+    b.run(120 + 300 + 2 * HOUR_S)
+    short, long = b.port.slices[:15], b.port.slices[15:]
+    assert set(short) == {20_000} and set(long) == {360_000} and 20 <= len(long) <= 21
+    b.lane.rests = 100_000  # what is foreseen is not slept over
+    b.run(10)
+    assert b.port.slices[-1] == 100_000
+
+
 def test_it_is_awake_for_two_minutes_after_the_start_and_one_after_a_touch(time):
     b = Bench(time)
     b.run(115)

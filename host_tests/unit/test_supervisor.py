@@ -106,6 +106,30 @@ def test_a_task_that_blocks_the_loop_is_not_fed(time):
     assert not [at for at in b.watchdog.fed if 7 < at < 605]
 
 
+def test_a_board_that_slept_is_not_taken_for_one_that_hangs(time):
+    """Six minutes at a time, longer than any limit here; a task that hangs is still noticed."""
+    limits_ms = []
+
+    async def sleeper(check_in):
+        for _ in range(10):
+            check_in(30_000)
+            b.supervisor.stands_still(360_000)
+            limits_ms.append(b.watchdog.limit_ms)
+            b.time.advance(360_000)
+            b.supervisor.goes_on(360_000)
+            limits_ms.append(b.watchdog.limit_ms)
+            await asyncio.sleep(0.05)
+        await fakes.for_ever()
+
+    b = Bench(time)
+    b.supervisor.add("a", steady)
+    b.supervisor.add("sleeper", sleeper)
+    b.run(3700)
+    assert limits_ms == 10 * [780_000, 60_000]
+    assert 3600 <= b.watchdog.fed[-1] <= 3632, "it hangs in the end"
+    assert b.lines[0] == "E task is overdue task=sleeper"
+
+
 def test_ticks_that_wrap_are_no_silence(time):
     time.seconds = ((1 << 30) - 60_000) / 1000
     b = Bench(time)

@@ -37,10 +37,13 @@ class Wire:
 
 
 class Bench:
-    """A cloud, and one virtual board after the other. Use as a context."""
+    """A cloud, and one virtual board after the other. Use as a context. rom: the image of the ROM
+    file system that they run from; None: from .mpy files.
+    """
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, rom: pathlib.Path | None = None):
         self._folder = folder
+        self.rom = rom
         self._boards = 0
         self._stack = contextlib.ExitStack()
 
@@ -62,7 +65,7 @@ class Bench:
         _, token = self._cloud.register_recorder(f"BENCH-{self._boards:04}")
         heard = np.resize(read_samples(SAMPLE, RATE_HZ), int(seconds * RATE_HZ))
         (folder / "heard.pcm").write_bytes(heard.tobytes())
-        board = VirtualBoard(folder, heap_kb=heap_kb)
+        board = VirtualBoard(folder, heap_kb=heap_kb, rom=self.rom)
         config = {
             "recording": {"mode": "button", "codec": "wav", "clip_length_s": clip_s},
             "wifi": {"networks": [SSID]},
@@ -94,13 +97,14 @@ class Bench:
         low, high = least_kb, ENOUGH_KB
         while high - low > STEP_KB:
             middle = (low + high) // 2 // STEP_KB * STEP_KB
-            if self._does_a_cycle(clip_mib, middle):
+            if self.does_a_cycle(clip_mib, middle):
                 high = middle
             else:
                 low = middle
         return high
 
-    def _does_a_cycle(self, clip_mib: int, heap_kb: int) -> bool:
+    def does_a_cycle(self, clip_mib: int, heap_kb: int) -> bool:
+        """True if all is delivered in that heap, without a reset or a shortage of memory."""
         clip_s = max(SHORTEST_CLIP_S, clip_mib * 1024 * 1024 // (2 * RATE_HZ))
         with self.board(2.2 * clip_s, heap_kb, clip_s) as board:
             try:

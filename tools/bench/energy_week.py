@@ -20,7 +20,7 @@ from tools.torture import bend, clockwork, invariants, month, parts, weather, wo
 
 DAY_MS = 86_400_000
 WINDOWS = ("08:00-08:03", "17:30-17:33")
-TAKES_A_DAY = 4  # button mode: a press, 45 s, a press
+TAKES_A_DAY = 4  # button mode: a press, 45 s, a press; idle: the button is never pressed
 TAKE_MS = 45_000
 STATES = ("recording", "recording, radio on", "radio on", "awake", "asleep")
 
@@ -40,9 +40,14 @@ class Week:
     joins: int = 0
     beats: int = 0
     sleeps: int = 0
+    wakes: int = 0  # slices of sleep that ended
     woken_by_button: int = 0
-    longest_unfed_ms: int = 0
+    longest_unfed_pct: float = 0.0  # of the watchdog's limit that was in force
     violations: list[str] = field(default_factory=list)
+
+    def wakes_an_hour(self) -> float:
+        """From sleep, of the time between takes."""
+        return self.wakes * 3_600_000 / self.spent_ms["asleep"]
 
     def share_pct(self, state: str) -> float:
         return 100 * self.spent_ms[state] / sum(self.spent_ms.values())
@@ -63,7 +68,7 @@ class Run:
         bend.install(
             {
                 **world.SETTINGS,
-                "recording.mode": mode,
+                "recording.mode": "schedule" if mode == "schedule" else "button",
                 "schedule.windows": list(WINDOWS) if mode == "schedule" else [],
                 "recording.clip_length_s": 60,
                 "watchdog.limit_s": 60,
@@ -135,11 +140,12 @@ class Run:
 
         class Watchdog:
             def start(self, limit_ms):
-                pass
+                self._limit_ms = limit_ms
 
             def feed(self):
                 now_ms = int(watch.loop.now_ms)
-                week.longest_unfed_ms = max(week.longest_unfed_ms, now_ms - watch._fed_ms)
+                unfed_pct = 100 * (now_ms - watch._fed_ms) / self._limit_ms
+                week.longest_unfed_pct = max(week.longest_unfed_pct, unfed_pct)
                 watch._fed_ms = now_ms
 
         parts.Watchdog = Watchdog
@@ -155,7 +161,7 @@ class Run:
             place.loop = None
             place.powered_ms = int(self.loop.now_ms)
         saver = place.keeper._saver
-        week.sleeps = saver._sleeps
+        week.sleeps, week.wakes = saver._sleeps, place.sleep.count
         week.woken_by_button = place.sleep.ended_by_button
         history = place.finish()
         if place.is_at_rest():
@@ -172,7 +178,7 @@ class Run:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tools.bench.energy_week", description=__doc__)
-    parser.add_argument("--mode", choices=("schedule", "button"), default="schedule")
+    parser.add_argument("--mode", choices=("schedule", "button", "idle"), default="schedule")
     parser.add_argument("--days", type=int, default=7)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--drift-ppm", type=int, default=3000, help="of the ticks of a sleep")
@@ -189,8 +195,9 @@ def main(argv: list[str] | None = None) -> int:
     print(f"  takes {len(week.late_ms)} of {week.takes_due}, begun late by {week.late_ms} ms")
     print(f"  samples heard {week.heard}, delivered {week.delivered}")
     print(f"  sleeps {week.sleeps}, ended by the button {week.woken_by_button}")
+    print(f"  wake-ups an hour asleep {week.wakes_an_hour():.1f}")
     print(f"  radio joins {week.joins}, heartbeats {week.beats}")
-    print(f"  watchdog not fed for at most {week.longest_unfed_ms} ms")
+    print(f"  watchdog not fed for at most {week.longest_unfed_pct:.0f} % of its limit")
     for violation in week.violations:
         print("  VIOLATION", violation)
     return 1 if week.violations else 0

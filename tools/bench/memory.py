@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tools.bench import cycle, soak
-from tools.image import tree
+from tools.image import romfs_image, tree
 from tools.sim.board import find_micropython
 from tools.sim.build import HOST_ARCH, ROOT, build
 
@@ -78,11 +78,20 @@ def on_the_unix_port(*words, heap_kb: int = 4096, cwd: pathlib.Path = ROOT) -> d
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def import_figures(modules: list[str], folder: pathlib.Path) -> dict:
-    """kept_bytes, each: of importing these modules as .mpy."""
+def import_figures(
+    modules: list[str], folder: pathlib.Path, rom: pathlib.Path | None = None
+) -> dict:
+    """kept_bytes, each: of importing these modules as .mpy, into RAM or in place from rom."""
     names = folder / "modules.txt"
     names.write_text("\n".join(modules))
-    return on_the_unix_port("imports", build(ROOT / "build" / "device"), names)
+    return on_the_unix_port("imports", rom or build(ROOT / "build" / "device"), names)
+
+
+def rom_image(folder: pathlib.Path) -> pathlib.Path:
+    """The program as a ROM file system: see tools/image/romfs_image.py."""
+    path = folder / "app.romfs"
+    path.write_bytes(romfs_image.write(tree.rom_files(HOST_ARCH)))
+    return path
 
 
 def smallest_import_heap_kb(modules: list[str], folder: pathlib.Path) -> int:
@@ -114,6 +123,10 @@ def import_rows(folder: pathlib.Path) -> list[Row]:
     ]
     found = import_figures(rescue, folder)
     rows.append(Row("", "import of the rescue program alone", found["kept_bytes"] / KIB, 64))
+    for what, modules in (("the whole application", product_modules()), ("rescue", rescue)):
+        found = import_figures(modules, folder, rom_image(folder))
+        target = 80 if modules is not rescue else 64
+        rows.append(Row("", f"import of {what} from ROM", found["kept_bytes"] / KIB, target))
     for what, modules, target in (
         ("smallest heap that imports the whole application", product_modules(), None),
         ("smallest heap that imports all of the rescue program", rescue, 64),
@@ -170,12 +183,19 @@ def cycle_rows(quick: bool) -> list[Row]:
         ]
         rows += idle_rows(bench)
         if not quick:
-            heap_kb = cycle.LEAST_KB + cycle.STEP_KB
-            for mib in (1, LONG_CLIP_MIB):
-                heap_kb = bench.smallest_heap_kb(mib, heap_kb - cycle.STEP_KB)
-                figure = heap_kb - RING_BYTES / KIB
-                what = f"smallest heap for a whole cycle, a clip of {mib} MiB, ring apart"
-                rows.append(Row("M3", what, figure, 128))
+            rows += heap_rows(bench)
+            bench.rom = rom_image(pathlib.Path(folder))
+            rows += heap_rows(bench, " from ROM")
+    return rows
+
+
+def heap_rows(bench: cycle.Bench, whence: str = "") -> list[Row]:
+    heap_kb = cycle.LEAST_KB + cycle.STEP_KB
+    rows = []
+    for mib in (1, LONG_CLIP_MIB):
+        heap_kb = bench.smallest_heap_kb(mib, heap_kb - cycle.STEP_KB)
+        what = f"smallest heap for a whole cycle{whence}, a clip of {mib} MiB, ring apart"
+        rows.append(Row("M3", what, heap_kb - RING_BYTES / KIB, 128))
     return rows
 
 

@@ -1,5 +1,5 @@
 # Runs on the unix port (or another MicroPython) for tools/bench/memory.py. Prints one JSON line.
-#   imports CODE FILE    imports the modules that FILE names, a line each
+#   imports CODE FILE    imports the modules that FILE names, a line each; CODE may be a .romfs
 #   load CODE FILE       imports them and nothing else, for counting instructions
 #   flash CODE           records clips of 240 KB with the store's own code, in the current folder
 import gc
@@ -101,8 +101,21 @@ def flash():
     }
 
 
+def mount(image):
+    """As tools/sim/start.py: the image lies in the heap, and counts in no figure."""
+    import os
+
+    import vfs
+
+    data = bytearray(os.stat(image)[6])
+    with open(image, "rb") as f:
+        f.readinto(data)
+    vfs.mount(vfs.VfsRom(data), "/rom")
+    return "/rom"
+
+
 def main(what, code, *rest):
-    sys.path.insert(0, code)
+    sys.path.insert(0, mount(code) if code.endswith(".romfs") else code)
     if what == "imports":
         with open(rest[0]) as f:
             found = imports(f.read().split())

@@ -1,8 +1,9 @@
 """Builds what a board carries: make image BOARD=esp32-s3
 
 Into build/image/<board>/: the tree, its hashes, package.json for mip, manifest.py for those who
-freeze it; for the virtual board the littlefs image that it boots. The same source gives the same
-bytes, on any machine and day; SOURCE_DATE_EPOCH, if set, becomes the release's build time.
+freeze it, app.romfs for a board with a partition for it; for the virtual board the littlefs image
+that it boots. The same source gives the same bytes, on any machine and day; SOURCE_DATE_EPOCH, if
+set, becomes the release's build time.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import pathlib
 import shutil
 import sys
 
-from tools.image import littlefs_image, package, tree
+from tools.image import littlefs_image, package, romfs_image, tree
 from tools.sim.build import HOST_ARCH, ROOT, BuildError
 
 # Flat until boot.py chooses between the releases.
@@ -37,6 +38,7 @@ def build(board: str, folder: pathlib.Path, config: bytes | None = None) -> dict
     made = {
         "SHA256SUMS": package.sums(files),
         "package.json": package.package_json(files, version),
+        "app.romfs": romfs_image.write(tree.rom_files(arch, table)),
     }
     made |= {f"{package.TREE_FOLDER}/{name}": data for name, data in files.items()}
     if table is None:
@@ -56,6 +58,7 @@ def build(board: str, folder: pathlib.Path, config: bytes | None = None) -> dict
         "files": len(files),
         "flash_bytes": FLASH_BYTES,
         "free_bytes": free_bytes,
+        "romfs_bytes": len(made["app.romfs"]),
         "made": sorted({name.split("/")[0] for name in made}),
     }
 
@@ -79,6 +82,7 @@ def _show(report: dict) -> None:
     print(f"  {'in all, ' + str(report['files']) + ' files':28}{sum(report['bytes'].values()):9,}")
     print(f"  {'free of 2 MiB for files':28}{report['free_bytes']:9,}")
     where = os.path.relpath(report["folder"])
+    print(f"  {'as a ROM file system':28}{report['romfs_bytes']:9,}")
     print(f"\nfingerprint {report['fingerprint']}\n\nIn {where}:")
     for name in report["made"]:
         print(f"  {name:14}{_EXPLAINED[name]}")
@@ -92,6 +96,7 @@ _EXPLAINED = {
     "package.json": "the tree for `mpremote mip install --target /`",
     "frozen": "the same program as source, for a firmware that holds it",
     "manifest.py": "make FROZEN_MANIFEST=… of MicroPython's ESP32 port",
+    "app.romfs": "the program for a romfs partition, run in place (docs/memory.md)",
     "flash.img": "littlefs image of the virtual board's flash",
 }
 

@@ -1,23 +1,33 @@
 """Short private names for what a board carries: each name of a .mpy lies in RAM, once for all
 modules.
 
-A private name ("_like_this") that only one module speaks is called `_0`, `_1`, … there; the next
-module uses the same ones again. 400 names become about 40: on the unix port that is 20 KB of heap.
-Line numbers stay, so a traceback still names file and line; only its "in …" becomes short.
+A private name ("_like_this") is called `_0`, `_1`, … in its module; the next module uses the same
+ones again. 500 names become about 40, and MicroPython's table of names, which grows by doubling,
+stays a step smaller: on the unix port that is 17 KB of a running recorder's heap.
+Line numbers stay, so a traceback still names module and line; only its "in …" becomes short.
 
-A name stays as it is if two modules speak it, if its module does not make it (it is somebody
-else's attribute), if a string is equal to it, or if it is no private name. Modules whose classes
-inherit from each other share one numbering: their names meet in one object.
+So does an argument's name that is an argument's or a local variable's wherever it is spoken, and
+that no call gives as a keyword. (Names of local variables cost nothing in a .mpy.)
+
+A name stays as it is if its module does not make it (it is somebody else's attribute), if several
+modules speak it and one of them of another object than self, if a string is equal to it, or if it
+is no private name. Modules whose classes inherit from each other share one numbering: their names
+meet in one object; what two of them speak stays as it is.
 """
 
 import ast
 import io
 import pathlib
 import tokenize
+from collections.abc import Iterable
 
 
-def shorten(sources: dict[pathlib.PurePath, str]) -> dict[pathlib.PurePath, str]:
-    """The same modules with short private names. sources: path relative to the root -> text."""
+def shorten(
+    sources: dict[pathlib.PurePath, str], keywords: frozenset[str] | None = None
+) -> dict[pathlib.PurePath, str]:
+    """The same modules with short private names. sources: path relative to the root -> text.
+    keywords: those that callers elsewhere may give; None: nobody knows, so arguments stay.
+    """
     trees = {path: ast.parse(text, str(path)) for path, text in sources.items()}
     spoken = [_names(text) for text in sources.values()]
     strings = {
@@ -30,13 +40,25 @@ def shorten(sources: dict[pathlib.PurePath, str]) -> dict[pathlib.PurePath, str]
     for names in spoken:
         for name in names:
             counts[name] = counts.get(name, 0) + 1
+    elsewhere = _spoken_of_others(trees.values())
+    families = _families(trees)
+    for family in families:
+        made = set().union(*(_made(trees[path]) for path in family))
+        heard: dict[str, int] = {}
+        for path in family:
+            for name in _names(sources[path]):
+                heard[name] = heard.get(name, 0) + 1
+        elsewhere.update(name for name in heard if heard[name] > 1 or name not in made)
+    arguments = set() if keywords is None else _arguments(trees.values()) - keywords - strings
     shortened = {}
-    for family in _families(trees):
+    for family in families:
         number = 0
         for path in family:
             renamed = {}
             for name in sorted(_made(trees[path])):
-                if _is_private(name) and counts[name] == 1 and name not in strings:
+                is_own = counts[name] == 1 or name not in elsewhere
+                is_private = _is_private(name) and is_own and name not in strings
+                if is_private or name in arguments:
                     while f"_{number}" in counts:
                         number += 1
                     renamed[name] = f"_{number}"
@@ -47,6 +69,59 @@ def shorten(sources: dict[pathlib.PurePath, str]) -> dict[pathlib.PurePath, str]
 
 def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and len(name) > 3
+
+
+def _arguments(trees: Iterable[ast.AST]) -> set[str]:
+    """The names that are nothing but arguments and local variables in all of these modules."""
+    arguments, others = {"self"}, {"self"}
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.arg):
+                arguments.add(node.arg)
+            elif isinstance(node, ast.Attribute):
+                others.add(node.attr)
+            elif isinstance(node, ast.keyword):
+                others.add(node.arg or "")
+            elif isinstance(node, ast.alias):
+                others.update((*node.name.split("."), node.asname or ""))
+            elif isinstance(node, ast.ImportFrom):
+                others.update((node.module or "").split("."))
+            elif isinstance(node, ast.Global | ast.Nonlocal):
+                others.update(node.names)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                others.add(node.name)
+            if isinstance(node, ast.Module | ast.ClassDef):
+                others |= _own_names(node)
+    return {name for name in arguments - others if len(name) > 3}
+
+
+def _spoken_of_others(trees: Iterable[ast.AST]) -> set[str]:
+    """The names that some module takes from another one, or from another object than self."""
+    found = set()
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+                    found.add(node.attr)
+            elif isinstance(node, ast.alias):
+                found.add(node.name)
+            elif isinstance(node, ast.keyword):
+                found.add(node.arg or "")
+    return found
+
+
+def _own_names(scope: ast.AST) -> set[str]:
+    """The names that a module or class assigns outside its functions."""
+    found = set()
+    nodes = list(scope.body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        nodes += ast.iter_child_nodes(node)
+    return found
 
 
 def _made(tree: ast.AST) -> set[str]:

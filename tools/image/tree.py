@@ -62,6 +62,14 @@ def root_files(arch: str, root: pathlib.Path = ROOT) -> Tree:
     return {n: d for n, d in compiled.items() if n in SOURCE_FILES or n.startswith("rescue/")}
 
 
+def rom_files(arch: str, board: str | None = None, root: pathlib.Path = ROOT) -> Tree:
+    """A release for a ROM partition: all but boot.py and main.py, which only files can be."""
+    program = release_files(arch, board, root)
+    rescue = {n: d for n, d in root_files(arch, root).items() if n not in SOURCE_FILES}
+    listed = release_json(program, version(root), arch)
+    return dict(sorted((program | rescue | {"release.json": listed}).items()))
+
+
 def board_tree(
     arch: str,
     release: str = "a",

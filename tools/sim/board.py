@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 
-from tools.sim.build import ROOT, build
+from tools.sim.build import ROOT, SOURCE_FILES, build
 from tools.sim.control import ControlServer
 
 START = ROOT / "tools" / "sim" / "start.py"
@@ -54,6 +54,14 @@ def find_micropython() -> str | None:
     return shutil.which("micropython", path=str(pathlib.Path(sys.executable).parent))
 
 
+def heap_of_rom(size_bytes: int) -> int:
+    """How much more heap the unix port needs to hold a ROM image that a board has in its flash:
+    blocks of 32 bytes, and 3 bits of tables for each (py/gc.c of MicroPython).
+    """
+    blocks = size_bytes // 32 + 1
+    return 32 * blocks + (3 * blocks + 7) // 8
+
+
 def is_starved(registers: pathlib.Path) -> bool:
     """True if the watchdog of these registers runs and was not fed in time."""
     times = []
@@ -69,10 +77,19 @@ def is_starved(registers: pathlib.Path) -> bool:
 
 
 class VirtualBoard:
-    """folder: the board's own, kept over power cuts. engine: "micropython" or "cpython"."""
+    """folder: the board's own, kept over power cuts. engine: "micropython" or "cpython". rom: the
+    image of its ROM file system, which then holds the whole program but boot.py and main.py.
+    """
 
-    def __init__(self, folder: pathlib.Path, engine: str = "micropython", heap_kb: int = HEAP_KB):
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        engine: str = "micropython",
+        heap_kb: int = HEAP_KB,
+        rom: pathlib.Path | None = None,
+    ):
         self.folder = folder
+        self.rom = rom
         self.engine = engine
         self.heap_kb = heap_kb
         self.code: pathlib.Path | None = None  # built elsewhere than usual
@@ -186,7 +203,14 @@ class VirtualBoard:
         if micropython is None:
             raise BoardError("There is no micropython: set MICROPYTHON, or use ENGINE=cpython.")
         code = self.code or build(ROOT / "build" / "device")
-        return [micropython, "-X", f"heapsize={self.heap_kb}K", start, str(code)]
+        if self.rom is None:
+            return [micropython, "-X", f"heapsize={self.heap_kb}K", start, str(code)]
+        files = self.folder / "files"
+        files.mkdir(exist_ok=True)
+        for name in SOURCE_FILES:
+            shutil.copy(code / name, files / name)
+        heap_bytes = self.heap_kb * 1024 + heap_of_rom(self.rom.stat().st_size)
+        return [micropython, "-X", f"heapsize={heap_bytes}", start, str(files), str(self.rom)]
 
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

@@ -23,6 +23,7 @@ PACKAGES = ("device", "rescue")
 HOST_ARCH = "x64"
 MARKER = "built-from"
 _RELEASE = pathlib.Path("device/hal/release.py")
+_KEYWORD = re.compile(r"\b([a-z]\w*)=")
 _BUILD_TIME = re.compile(r"^BUILD_UNIX_S = (\d+)$", re.MULTILINE)
 
 
@@ -55,7 +56,8 @@ def build(target: pathlib.Path, root: pathlib.Path = ROOT, arch: str = HOST_ARCH
     """Compile the tree below root into target (made anew if a source changed); returns target."""
     sources = {package: device_sources(root, package) for package in PACKAGES}
     digest = hashlib.sha256(arch.encode() + pathlib.Path(shorten_module.__file__).read_bytes())
-    digest.update(str(build_time_s()).encode())
+    keywords = spoken_keywords(root)
+    digest.update(f"{build_time_s()} {sorted(keywords)}".encode())
     for path in [*sum(sources.values(), []), *map(pathlib.Path, SOURCE_FILES)]:
         digest.update(str(path).encode() + (root / path).read_bytes())
     wanted = digest.hexdigest()
@@ -65,7 +67,9 @@ def build(target: pathlib.Path, root: pathlib.Path = ROOT, arch: str = HOST_ARCH
     fresh = target.with_name(f"{target.name}.{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
     for package in PACKAGES:
-        _compile_package(sources[package], root, fresh, arch)
+        # What device/field/ and rescue/ take is spoken by tools of other releases, too.
+        known = keywords if package == "device" else None
+        _compile_package(sources[package], root, fresh, arch, known)
     for name in SOURCE_FILES:
         shutil.copy(root / name, fresh / name)
     (fresh / MARKER).write_text(wanted)
@@ -81,15 +85,37 @@ def build(target: pathlib.Path, root: pathlib.Path = ROOT, arch: str = HOST_ARCH
 
 
 def _compile_package(
-    sources: list[pathlib.Path], root: pathlib.Path, target: pathlib.Path, arch: str
+    sources: list[pathlib.Path],
+    root: pathlib.Path,
+    target: pathlib.Path,
+    arch: str,
+    keywords: frozenset[str] | None,
 ) -> None:
-    shortened = shorten({path: stamped(root, path).decode() for path in sources})
+    shortened = shorten({path: stamped(root, path).decode() for path in sources}, keywords)
     for path, text in shortened.items():
         short = target / path
         short.parent.mkdir(parents=True, exist_ok=True)
         short.write_text(text)
-        compile_module(short, target / path.with_suffix(".mpy"), str(path), arch)
+        compile_module(short, target / path.with_suffix(".mpy"), module_name(path), arch)
         short.unlink()  # a .py beside it would win over the .mpy
+
+
+def module_name(path: pathlib.PurePath) -> str:
+    """What a traceback calls a module: the name that it is imported by lies in RAM already."""
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def spoken_keywords(root: pathlib.Path = ROOT) -> frozenset[str]:
+    """Every word that may be a keyword of a call into a board's code, in this project's own text:
+    tools send scripts to boards.
+    """
+    texts = [root / name for name in SOURCE_FILES]
+    for package in PACKAGES:
+        texts += [root / path for path in device_sources(root, package)]
+    texts += [ROOT / path for path in device_sources(ROOT, "tools")]  # ours, whatever is built
+    return frozenset(
+        word for path in texts for word in _KEYWORD.findall(path.read_text(encoding="utf-8"))
+    )
 
 
 def build_time_s() -> int:

@@ -200,8 +200,10 @@ class Sleep:
         self._world = world
         self._ticks_ppm = ticks_ppm
         self.ended_by_button = 0
+        self.count = 0
 
     def light(self, limit_ms):
+        self.count += 1
         world = self._world
         if world.wifi.status() in ("up", "joining") or world.microphone.ring is not None:
             raise AssertionError("asleep with the radio or the microphone on")
