@@ -8,6 +8,7 @@ help:
 	@echo "make simulate              record sample speech on a virtual recorder and deliver it"
 	@echo "make simulate AUDIO=my.wav the same with any PCM WAV"
 	@echo "make simulate QUALITY=30dB near-lossless FLAC; CODEC=wav for PCM"
+	@echo "make simulate KEEP=1       a recorder to play with on its page; REPLAY=knobs.json, UI=terminal"
 	@echo "make simulate ENGINE=cpython   with CPython in place of MicroPython's unix port"
 	@echo "make image BOARD=esp32-s3  what a board carries, in build/image/ (esp32, esp32-c3, virtual)"
 	@echo "make bundle BOARD=esp32-s3 KEY=key.pem   a signed update, in build/bundle/"
@@ -15,6 +16,7 @@ help:
 	@echo "make bench                 fourteen metrics beside other clients (QUICK=1, ONLY=M1,M4, COMPARE=file)"
 	@echo "make torture SEEDS=10000  months of virtual time, power cuts and more; one table at the end"
 	@echo "make fleet N=50            many recorders behind one project's limits: table and picture"
+	@echo "make pictures              the pictures of the page in docs/pictures/ (needs Chromium)"
 	@echo "make asr                   add offline speech recognition to the simulated cloud"
 	@echo "make clean                 remove build/ and .venv"
 
@@ -25,7 +27,7 @@ asr:
 	@$(PYTHON) tools/bootstrap.py --asr
 
 simulate: setup
-	@$(VENV_PYTHON) -m tools.simulate $(if $(AUDIO),--audio "$(AUDIO)") $(if $(ENGINE),--engine $(ENGINE)) $(if $(CODEC),--codec $(CODEC)) $(if $(QUALITY),--quality $(QUALITY)) $(ARGS)
+	@$(VENV_PYTHON) -m tools.simulate $(if $(AUDIO),--audio "$(AUDIO)") $(if $(ENGINE),--engine $(ENGINE)) $(if $(CODEC),--codec $(CODEC)) $(if $(QUALITY),--quality $(QUALITY)) $(if $(KEEP),--keep) $(if $(REPLAY),--replay "$(REPLAY)") $(if $(UI),--ui $(UI)) $(ARGS)
 
 image: setup
 	@$(VENV_PYTHON) -m tools.image $(or $(BOARD),esp32-s3) $(ARGS)
@@ -45,8 +47,11 @@ bench: setup
 fleet: setup
 	@$(VENV_PYTHON) -m tools.fleet $(or $(N),50) $(ARGS)
 
+pictures: setup
+	@$(VENV_PYTHON) -m host_tests.page
+
 clean:
 	rm -rf build .venv
 
-.PHONY: help setup asr simulate image bundle test torture bench fleet clean
+.PHONY: help setup asr simulate image bundle test torture bench fleet pictures clean
 .DEFAULT_GOAL := help

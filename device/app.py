@@ -206,7 +206,8 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     recovery = Recovery(store, buffers.work, log, joints.work_came, in_hand.repairing)
     kept_budget = Slots("budget1", store.steady_root + "/state/budget")
     joints.planner = planner = planner_of(settings, link, http, clock, kept_budget, log)
-    backlog = backlog_of(settings, quota, store, joints.epoch, recovery.pend, planner)
+    epoch = joints.epoch if settings["upload.former_user"] == "keep" else None
+    backlog = backlog_of(settings, quota, store, epoch, recovery.pend, planner)
     makers = (store, cloud, clock, system.device_id, store_id(secrets, random_bits), log)
     strategy = strategy_of(makers, settings, joints)
     clock_wait_s, mark = settings["clock.wait_s"], in_hand.sending
@@ -214,6 +215,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
     joints.lane = lane = Lane(
         store, backlog, waits, strategy, cloud, link, clock, clock_wait_s, log, mark, gates
     )
+    lane.plan_reset = joints.plan_reset
     clock.on_set = joints.work_came
     callbacks = {"epoch": joints.epoch, "closed": joints.work_came, "torn": recovery.pend}
     recorder = _join_recorder(

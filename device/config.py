@@ -10,7 +10,7 @@ from device import strict_json
 from device.errors import UrlRefused
 from device.http.url import split
 
-_MAX_BYTES = 8192
+_MAX_BYTES = 12288
 _BOMS = (b"\xef\xbb\xbf",)
 
 
@@ -58,7 +58,9 @@ def validate(tree, settings):
     for path, value in _flatten(tree):
         row = rows.get(path)
         if row is None:
-            faults.append("%s: no such setting; did you mean %s?" % (path, nearest(path, rows)))
+            faults.append(
+                "%s: no such setting; did you mean %s?" % (path[:60], nearest(path, rows))
+            )
         elif _is_allowed(row, value):
             settings[path] = value
         else:

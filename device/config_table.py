@@ -237,6 +237,15 @@ ROWS = (
         "",
         "send the clip while it is recorded, in parts; needs upload.strategy chunks or auto",
     ),
+    (
+        "upload.former_user",
+        "choice",
+        "keep",
+        ("keep", "send"),
+        "",
+        "clips made for another user than the present one: kept until somebody decides, or sent "
+        "to the present one",
+    ),
     ("clock.ntp_server", "text", "pool.ntp.org", (1, 100), "", "host, or host:port"),
     (
         "clock.wait_s",

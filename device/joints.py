@@ -118,8 +118,13 @@ class Joints:
             from device.power import planned
 
             self.resets["planned"] = reason
-            ends = planned.carry_out(self._system, reason, self.uptime_ms, self._is_busy)
+            # Only the want of memory is a reason for recorder and lane alike (reasons.py).
+            end_take = self._end_take if reason == "low_memory" else None
+            ends = planned.carry_out(self._system, reason, self.uptime_ms, self._is_busy, end_take)
             self._task = asyncio.create_task(ends)
+
+    def _end_take(self):
+        self.recorder.deny("low_memory")
 
     def _is_busy(self):
         return self.recorder.is_recording() or self.lane.in_hand

@@ -45,6 +45,7 @@ link_too_slow: another or faster link is there; tried anew when the measure is 6
 url_refused: storage accepts a fresh upload URL
 config_refused: the settings are corrected
 low_memory: memory for a connection is free
+read_failed: the medium reads the clip again; after five failures it is set aside
 storage_full: there is room for a record again
 storage_failed: the medium is exchanged or mounts again
 battery_low: the charger is put in
@@ -53,6 +54,7 @@ cap_day: the next day begins, another network is in reach, or its daily_mb is ra
 cap_month: the next month begins, another network is in reach, or its monthly_mb is raised
 off_peak: the hours of cellular.off_peak begin, or Wi-Fi is in reach
 taking_turns: it is this device's turn: the cloud's requests are shared by the whole project
+other_epoch: somebody decides: requeue --other-epoch, or upload.former_user
 """
 CLIP = """
 refused: somebody looks at what the cloud said and requeues it
@@ -65,7 +67,7 @@ damaged: somebody looks at the file
 file_missing: nothing: the audio is gone
 record_unreadable: somebody looks at the record
 collected: its receipt comes over the cable, or somebody requeues it
-other_epoch: the recorder is bound to its former user again, or somebody decides
+other_epoch: somebody decides (requeue --other-epoch), or upload.former_user does
 kills_device: a release that survives it, and somebody requeues it
 """
 RECORDER = """

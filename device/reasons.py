@@ -14,7 +14,8 @@ LANE = (
     "no_carrier ppp_failed dns_failed connect_failed connection_lost timeout bad_answer portal "
     "throttled server_error no_token auth_refused tls_untrusted tls_wrong_name tls_dates "
     "clock_wait verification_pending link_too_slow url_refused config_refused low_memory "
-    "storage_full storage_failed battery_low brown_out cap_day cap_month off_peak taking_turns "
+    "read_failed storage_full storage_failed battery_low brown_out cap_day cap_month off_peak "
+    "taking_turns other_epoch "
 )
 CLIP = (
     " refused gone_in_cloud conflict integrity_failure probably_uploaded too_short damaged "

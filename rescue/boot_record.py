@@ -22,6 +22,7 @@ from binascii import crc32
 _MAGIC = "boot1"
 _BASE = "boot"
 NONE = "-"
+_FOLDERS = ("a", "b", NONE)
 _MAX_BYTES = 80
 
 
@@ -37,6 +38,8 @@ def parse(line):
         if magic != _MAGIC or "%08x" % (crc32(body.encode()) & 0xFFFFFFFF) != crc:
             return None
         sequence, release, trial, starts = body.split()
+        if release not in _FOLDERS or trial not in _FOLDERS:  # it becomes a folder of sys.path
+            return None
         return int(sequence), release, trial, int(starts)
     except (ValueError, UnicodeError):
         return None

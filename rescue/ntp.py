@@ -49,6 +49,7 @@ def read(packet, nonce):
     if packet[24:32] != nonce or not 0 < packet[1] < 16:
         raise End(LATER, "bad_answer", "ntp source")
     seconds = int.from_bytes(packet[40:44], "big")
-    if not seconds:
+    unix_s = seconds + (_ERA_S if seconds < 1 << 31 else 0) - _NTP_TO_UNIX_S
+    if not seconds or unix_s < 0:
         raise End(LATER, "bad_answer", "ntp no time")
-    return seconds + (_ERA_S if seconds < 1 << 31 else 0) - _NTP_TO_UNIX_S
+    return unix_s

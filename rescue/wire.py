@@ -125,6 +125,9 @@ class Wire:
 
     def _line(self, sock):
         """One line of the head or of chunks, as text. Raises End."""
+        self._breathe()  # where lines come in a flood nothing else is waited for
+        if time.ticks_diff(time.ticks_ms(), self._began) > _ANSWER_MS:
+            raise End(LATER, "timeout", "answer")
         for i in range(len(self._piece)):
             if not self._some(sock, self._piece[i : i + 1]):
                 raise End(LATER, "connection_lost", "head")

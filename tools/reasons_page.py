@@ -36,8 +36,15 @@ _TABLES = (
     ),
     ("What came of an update", reasons.UPDATE, "See [updates.md](updates.md).\n"),
 )
-_ITSELF = {"nothing_to_send": "idle", "sending": "uploading", "starting": "idle"}
+_ITSELF = {
+    "nothing_to_send": "idle",
+    "sending": "uploading",
+    "starting": "idle",
+    "other_epoch": "idle",
+}
 _MORE = {
+    "other_epoch": "`recorder requeue --other-epoch` gives them to the present user; "
+    "`recorder deliver` sends them from the laptop.",
     "config_refused": "`recorder doctor` names the setting. Correct config.json and provision it.",
     "battery_low": "Charge it.",
     "medium_lost": "Put the card in again, or another one. Its clips go when it is back.",

@@ -8,6 +8,9 @@
     make simulate ARGS="--speed 1"    in real time
     make simulate ARGS="--set upload.strategy=chunks"    any setting of config.example.json
     make simulate ARGS="--link 4g"    over a scripted modem, the only way out (30 dB)
+    make simulate KEEP=1              goes on until Ctrl-C: a recorder to play with, on its page
+    make simulate REPLAY=knobs.json   turns the knobs of an earlier run (build/simulate/knobs.json)
+    make simulate UI=terminal         the page's picture in the terminal
 
 Exit 0 only if every clip is proved: its hash the same on the device, in storage and at the cloud,
 its samples those that the microphone handed over (or as near as promised), the flash free again.
@@ -29,7 +32,14 @@ import numpy as np
 from rich.console import Console
 
 from device.config import load
+from device.store.clip import ASIDE
 from tools.cloud import Cloud, CloudError
+from tools.page import browser, medium, replay
+from tools.page.bench import Bench
+from tools.page.job import JobFailed
+from tools.page.replay import ReplayError
+from tools.page.room import Room
+from tools.page.session import Session
 from tools.sim import proof, words
 from tools.sim.audio import SAMPLE, AudioError, read_samples
 from tools.sim.board import (
@@ -42,12 +52,14 @@ from tools.sim.board import (
     find_micropython,
 )
 from tools.sim.build import ROOT, BuildError
-from tools.sim.progress import Progress
 
 FOLDER = ROOT / "build" / "simulate"
 SAMPLE_REPEATS = 3  # 25 s of speech: three times over it makes several clips
 QUALITIES = ("auto", "lossless", "36dB", "30dB", "25dB")
-IDLE_LIMIT_S = 60.0  # without any progress for so long the run has failed
+WATCHED_SPEED = 8  # where somebody looks, a clip should be seen
+LONG_DRIVER_MS = 600_000  # there a busy laptop loses nothing by being late
+CHARGED_PCT = 80
+LOST_BY_CUT_S = 1.6  # a second that was not synced yet, and the ring
 
 
 class SimulationError(Exception):
@@ -60,12 +72,15 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--audio", type=pathlib.Path, help="PCM WAV to hear (default: the sample)")
     parser.add_argument("--engine", choices=("micropython", "cpython"), help="what runs device/")
-    parser.add_argument("--speed", type=int, default=0, help="times real time; 0: as it can")
+    parser.add_argument(
+        "--speed", type=int, help="times real time; 0: as it can (default, where nobody looks)"
+    )
     parser.add_argument("--rate", type=int, default=16000, help="samples a second")
     parser.add_argument("--clip-length", type=int, default=30, help="seconds a clip (30-3600)")
     parser.add_argument("--codec", choices=("flac", "wav"), default="flac")
     parser.add_argument("--quality", choices=QUALITIES, default="auto", help="of FLAC")
-    parser.add_argument("--link", choices=("wifi", "4g"), default="wifi", help="the way out")
+    parser.add_argument("--link", choices=("wifi", "4g", "both"), help="the way out")
+    parser.add_argument("--battery", type=int, metavar="PCT", help="a cell that holds so much")
     parser.add_argument("--heap", type=int, default=HEAP_KB, help="KiB of heap")
     parser.add_argument("--generation", choices=("d1", "d2", "s"), default="s")
     parser.add_argument("--api-port", type=int, default=0, help="port of the API (0: a free one)")
@@ -75,6 +90,10 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "--set", action="append", default=[], type=setting, metavar="KEY=VALUE",
         help="a setting of the recorder, e.g. upload.live=true (again for more)",
     )  # fmt: skip
+    parser.add_argument("--keep", action="store_true", help="go on after the proof")
+    parser.add_argument("--replay", type=pathlib.Path, help="turn the knobs of an earlier run")
+    parser.add_argument("--ui", choices=("page", "terminal"), default="page", help="where to look")
+    parser.add_argument("--page-port", type=int, default=0, help="port of the page")
     parser.add_argument("--folder", type=pathlib.Path, default=FOLDER, help="where it works")
     return parser.parse_args(argv)
 
@@ -119,7 +138,6 @@ def choose_engine(wanted: str | None, console: Console) -> str:
 
 def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
     """config.json of the virtual recorder. Raises SimulationError for a setting that is none."""
-    is_4g = options.link == "4g"
     tree = {
         "recording": {
             "mode": "button",
@@ -128,10 +146,10 @@ def device_config(cloud: Cloud, options: argparse.Namespace) -> dict:
             "clip_length_s": options.clip_length,
             "rate_hz": options.rate,
         },
-        "wifi": {"networks": [] if is_4g else [SSID]},
-        "cellular": {"apn": APN if is_4g else ""},
+        "wifi": {"networks": [] if options.link == "4g" else [SSID]},
+        "cellular": {"apn": "" if options.link == "wifi" else APN},
         "cloud": {"api_url": cloud.api_origin, "heartbeat_s": 60},
-        "upload": {"retry_first_s": 1, "retry_cap_s": 30},
+        "upload": {"retry_first_s": 1, "retry_cap_s": 2 if options.live else 30},
         "clock": {"ntp_server": f"ntp.bota.test:{cloud.ntp_address[1]}", "wait_s": 10},
     }
     return put_settings(tree, options.set)
@@ -148,117 +166,142 @@ def put_settings(tree: dict, settings: list[tuple[str, Any]]) -> dict:
     return tree
 
 
+def settle(options: argparse.Namespace, is_watched: bool) -> list[dict]:
+    """Fill in what was not said, from the file of a replay first; returns its events."""
+    events = []
+    options.live, options.plays = options.keep, True
+    if options.replay:
+        found = replay.read(options.replay)
+        events = found["events"]
+        for name, value in found["run"].items():
+            setattr(options, name, value)
+    options.link = options.link or ("both" if options.live else "wifi")
+    if options.battery is None and options.live:
+        options.battery = CHARGED_PCT
+    options.driver_ms = 500
+    if options.speed is None:
+        options.driver_ms = LONG_DRIVER_MS
+        options.speed = WATCHED_SPEED if is_watched or options.live else 0
+    return events
+
+
 def run(options: argparse.Namespace, console: Console) -> int:
     put_settings({}, options.set)  # told before anything is started
+    is_watched = console.is_terminal and (options.ui == "terminal" or browser.is_there())
+    events = settle(options, is_watched)
     folder = options.folder.resolve()
     if folder.exists() and any(folder.iterdir()) and not (folder / "heard.pcm").exists():
         raise SimulationError(f"{folder} holds something that no simulation made: name another.")
     repeat = 1 if options.audio else SAMPLE_REPEATS
     samples = read_samples(options.audio or SAMPLE, options.rate, repeat)
     engine = choose_engine(options.engine, console)
-    heap_kb = options.heap
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "heard.pcm").write_bytes(samples.tobytes())
     started_s = time.monotonic()
-    with Cloud.start(
-        folder / "cloud",
-        generation=options.generation,
-        api_port=options.api_port,
-        storage_port=options.storage_port,
-        storage_endpoint=options.storage_endpoint,
-    ) as cloud:
-        _, token = cloud.register_recorder("SIM-0001", end_user="Simulator")
-        console.print(
-            f"recorder  {folder / 'board'} ({engine}"
-            + (f", heap {heap_kb} KiB)" if engine == "micropython" else ")")
-        )
-        console.print(f"cloud     {cloud.api_origin}\nstorage   {cloud.storage_origin}")
-        board = VirtualBoard(folder / "board", engine, heap_kb)
-        try:
-            board.equip(
-                audio=folder / "heard.pcm",
-                rate_hz=options.rate,
-                speed=options.speed,
-                hosts=cloud.hosts,
-                root_der=cloud.ca_der,
-                config=device_config(cloud, options),
-                token=token,
-                modem=MODEM if options.link == "4g" else None,
-                # Room for it all, so that a slow cloud cannot stop a fast recording.
-                flash_kb=max(4096, (2 * len(samples) // 1024 + 2048) // 4 * 5 // 4 * 4),
+    with contextlib.ExitStack() as stack:
+        cloud = stack.enter_context(
+            Cloud.start(
+                folder / "cloud",
+                generation=options.generation,
+                api_port=options.api_port,
+                storage_port=options.storage_port,
+                storage_endpoint=options.storage_endpoint,
             )
-            board.start()
-            record_and_deliver(board, len(samples), options.rate, console)
-        finally:
-            board.stop()
-        return judge(cloud, board, samples, options, started_s, console)
+        )
+        cloud.switches.auto_transcribe = options.live and can_transcribe()
+        device_id, token = cloud.register_recorder("SIM-0001", end_user="Simulator")
+        heap = f", heap {options.heap} KiB" if engine == "micropython" else ""
+        console.print(f"recorder  {folder / 'board'} ({engine}{heap})")
+        console.print(f"cloud     {cloud.api_origin}\nstorage   {cloud.storage_origin}")
+        board = VirtualBoard(folder / "board", engine, options.heap)
+        stack.callback(board.stop)
+        bench = Bench(cloud, board, device_id, options.rate, options.clip_length,
+                      len(samples) / options.rate, has_modem=options.link != "wifi",
+                      has_cell=options.battery is not None)  # fmt: skip
+        if options.live:
+            bench.room = Room(samples, options.rate)
+            stack.callback(bench.room.close)
+        board.equip(
+            audio=bench.room.address if bench.room else folder / "heard.pcm",
+            rate_hz=options.rate,
+            speed=options.speed,
+            driver_ms=options.driver_ms,
+            hosts=cloud.hosts,
+            root_der=cloud.ca_der,
+            config=device_config(cloud, options),
+            token=token,
+            modem=MODEM if bench.has_modem else None,
+            battery_pct=options.battery,
+            charging=True,
+            # Room for it all, so that a slow cloud cannot stop a fast recording.
+            flash_kb=max(4096, (2 * len(samples) // 1024 + 2048) // 4 * 5 // 4 * 4),
+        )
+        board.start()
+        session = Session(bench, options, events, samples, console)
+        return session.run(lambda: judge(bench, session, samples, options, started_s, console))
 
 
-def record_and_deliver(board: VirtualBoard, samples: int, rate_hz: int, console: Console) -> None:
-    """Press the button, wait until all was heard, press again, wait until all is delivered."""
-    board.command("press")
-    pressed_again = False
-    with Progress(console, samples / rate_hz) as progress:
-        last_change_s, last = time.monotonic(), None
-        while True:
-            status = board.status()
-            recorder, queue = status["recorder"], status["queue"]
-            progress.show(recorder["take_samples"] / rate_hz, status)
-            if not pressed_again and board.control.has_event("microphone_end"):
-                board.command("press")
-                pressed_again = True
-            elif pressed_again and recorder["code"] == "idle":
-                if queue["code"] == "nothing_to_send" and queue["waiting"] == 0:
-                    return
-            now = (recorder["take_samples"], queue["delivered"], queue["bytes_sent"])
-            if now != last:
-                last_change_s, last = time.monotonic(), now
-            if board.resets:
-                raise SimulationError(f"The board was reset ({board.resets[0]}): {why(board)}")
-            if time.monotonic() - last_change_s > IDLE_LIMIT_S:
-                raise SimulationError(
-                    f"Nothing moved for {IDLE_LIMIT_S:.0f} s: recorder {recorder['code']}, "
-                    f"queue {queue['code']} {queue.get('detail', '')}; "
-                    f"see {board.folder / 'serial.log'}."
-                )
-            time.sleep(0.1)
-
-
-def why(board: VirtualBoard) -> str:
-    """The board's last words before its first reset."""
-    first_life = board.serial().split("\nI start ", 2)[:2]
-    lines = [line for line in "\n".join(first_life).splitlines() if line.startswith("E ")]
-    return f"{lines[-1] if lines else 'it said nothing'}; see {board.folder / 'serial.log'}."
-
-
-def judge(cloud, board, samples: np.ndarray, options, started_s: float, console: Console) -> int:
+def judge(
+    bench: Bench, session: Session, samples: np.ndarray, options, started_s: float, console
+) -> int:
+    """Print the proof table and the verdict; 0 if all is proved."""
+    cloud, board, cuts = bench.cloud, bench.board, session.knobs.power_cuts
     proofs = proof.collect(cloud, board.serial())
-    truth = np.frombuffer((board.folder / "truth.pcm").read_bytes(), "<i2")
-    missing = proof.compare_with_truth(proofs, truth)
+    heard = board.folder / "truth.pcm"
+    truth = np.frombuffer(heard.read_bytes() if heard.exists() else b"", "<i2")
+    # A power cut costs what was not yet durable, and what the ring held.
+    allowed = int(LOST_BY_CUT_S * options.rate) * cuts
+    kept = set_aside(board.folder)
+    kept_samples = sum(record["samples"] for record in kept)
+    may_miss = min(allowed + kept_samples, len(truth))
+    missing = proof.compare_with_truth(proofs, truth, may_miss) - kept_samples
     faults = [f"clip {p.number}: {fault}" for p in proofs for fault in p.faults]
-    if not np.array_equal(truth, samples):
+    is_whole = not options.live and not session.is_ended_by_hand
+    if is_whole and not np.array_equal(truth, samples):
         faults.append("the microphone did not hand over what the file holds")
-    if missing:
+    if missing > allowed:
         faults.append(f"{missing} samples are missing")
-    leftovers = proof.flash_leftovers(board.folder)
-    if leftovers:
+    leftovers = leftovers_of(board.folder, {record["n"] for record in kept})
+    if leftovers and not board.is_running():
         faults.append(f"the flash still holds {', '.join(leftovers[:5])}")
     console.print(proof.table(proofs))
-    if importlib.util.find_spec("pocketsphinx") is not None:  # make asr
+    if can_transcribe() and not options.live:
         show_words(cloud, proofs, console)
-        if options.audio is None and options.rate == 16_000:
+        if options.audio is None and options.rate == 16_000 and not cuts:
             faults += judge_words(samples, proofs, console)
     seconds = sum(p.seconds for p in proofs)
+    session.watch.tell(proof=proof.rows(proofs), faults=faults)
     if faults or not proofs:
         for fault in faults or ["no clip arrived"]:
             console.print(f"[red]FAILED[/red] {fault}")
         return 1
+    for record in kept:
+        console.print(f"clip {record['n']} is set aside ({record['why']}) and kept on the flash")
+    if cuts:
+        console.print(f"{cuts} power cuts cost {max(0, missing) / options.rate:.2f} s of audio")
     console.print(
         f"[green]PROVED[/green] {len(proofs)} clips, {seconds:.1f} s of audio delivered once, "
         f"flash free again, in {time.monotonic() - started_s:.1f} s"
     )
     return 0
+
+
+def set_aside(folder: pathlib.Path) -> list[dict]:
+    """The records of clips that the recorder keeps, with a reason why it does not send them."""
+    clips = medium.read_clips(folder) or {}
+    records = [clip["record"] for clip in clips.values() if clip["record"]]
+    return [record for record in records if record["state"] in ASIDE]
+
+
+def leftovers_of(folder: pathlib.Path, kept: set[int]) -> list[str]:
+    """What still lies on the flash of clips that are not kept for a reason."""
+    left = proof.flash_leftovers(folder)
+    return [path for path in left if int(pathlib.PurePath(path).stem, 16) not in kept]
+
+
+def can_transcribe() -> bool:
+    return importlib.util.find_spec("pocketsphinx") is not None  # make asr
 
 
 def show_words(cloud, proofs: list[proof.ClipProof], console: Console) -> None:
@@ -293,7 +336,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with only_one_at_a_time(options.folder):
             return run(options, console)
-    except (AudioError, BoardError, BuildError, CloudError, SimulationError) as error:
+    except (
+        AudioError, BoardError, BuildError, CloudError, JobFailed, ReplayError, SimulationError,
+    ) as error:  # fmt: skip
         print(f"simulate: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

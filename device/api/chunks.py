@@ -5,7 +5,7 @@ Apart from dialect.py, because only recorders whose settings ask for chunks load
 
 import json
 
-from device.api.dialect import error_code
+from device.api.dialect import error_code, plain
 from device.compat import const
 from device.errors import Permanent, Transient
 
@@ -62,10 +62,10 @@ def read_finalized(response, rid, total_chunks):
     if state in ("failed", "integrity_failure"):
         return FAILED
     if state not in _ACCEPTED_STATUSES:
-        raise Transient("bad_answer", "finalize with status %s" % str(state)[:20])
+        raise Transient("bad_answer", "finalize with status %s" % plain(str(state)))
     received = answer.get("chunks_received")
     if str(received) != str(total_chunks):  # numbers may come as text
-        raise Permanent("conflict", "chunks=%s of %d" % (str(received)[:12], total_chunks))
+        raise Permanent("conflict", "chunks=%s of %d" % (plain(str(received)), total_chunks))
     return ACCEPTED
 
 

@@ -175,7 +175,7 @@ def read_completed(response, rid, sha256_hex):
     if state == "integrity_failure":
         return INTEGRITY
     if state not in _ACCEPTED_STATUSES:
-        raise Transient("bad_answer", "complete with status %s" % str(state)[:20])
+        raise Transient("bad_answer", "complete with status %s" % plain(str(state)))
     echoed = answer.get("content_sha256")
     if isinstance(echoed, str) and echoed.lower() != sha256_hex:
         # Only an explicit integrity_failure may cost a second upload: somebody must look.
@@ -194,14 +194,20 @@ def error_code(response):
         return None
     error = answer.get("error", answer)
     if isinstance(error, str):
-        return error[:40]
+        return plain(error)
     if isinstance(error, dict):
         for name in ("code", "type", "status"):
             code = error.get(name)
             if isinstance(code, str):
-                return code[:40]
+                return plain(code)
     status = answer.get("status")
-    return status[:40] if isinstance(status, str) else ""
+    return plain(status) if isinstance(status, str) else ""
+
+
+def plain(text):
+    """What somebody else said, as it may stand in one line of a log: 40 printable characters."""
+    text = text[:40]
+    return text if _is_printable(text) else "unprintable"
 
 
 def _is_token(text):

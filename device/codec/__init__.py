@@ -26,13 +26,14 @@ def format_of(name, rate_hz):
 
 
 def rate_of(name, header):
-    """Samples a second that the first 64 bytes of a stored file state, or 0 if they are
-    damaged.
+    """Samples a second that the first 64 bytes of a stored file state; 0 if they are damaged, or
+    tell of anything but 16-bit mono.
     """
     if name == "flac":
         from device.codec import flac_format
 
         return flac_format.rate_of(header)
-    if name == "wav" and header[:4] == b"RIFF" and header[8:16] == b"WAVEfmt ":
+    is_wav = name == "wav" and header[:4] == b"RIFF" and header[8:16] == b"WAVEfmt "
+    if is_wav and header[20:24] == b"\1\0\1\0" and header[34:36] == b"\x10\0":
         return int.from_bytes(header[24:28], "little")
     return 0

@@ -79,4 +79,6 @@ def rate_of(header):
     """Samples a second that the first 42 bytes of a file state, or 0 if they are none of ours."""
     if header[:8] != b"fLaC\x80\x00\x00\x22" or len(header) < _HEADER_BYTES:
         return 0
+    if header[20] & 15 or header[21] >> 4 != 15:  # one channel, 16 bits (RFC 9639 8.2)
+        return 0
     return header[18] << 12 | header[19] << 4 | header[20] >> 4

@@ -38,7 +38,7 @@ from device.store.clip import (
 _BODY_MAX_BYTES = 2048
 _WORK_BYTES = 2304
 _NEVER = ("too_short", "file_missing")
-_DROPPED = ("why", "said", "was", "late", "deaths")
+_DROPPED = ("why", "said", "was", "late", "deaths", "reads")
 _DROPPED_TOO = ("rid", "sha", "body", "md5", "parts")
 
 

@@ -10,6 +10,7 @@ import ssl
 
 from device.compat import (
     IS_MICROPYTHON,
+    WAIT_ERRORS,
     const,
     wait_for_ms,
     wait_readable,
@@ -22,6 +23,8 @@ from device.errors import NeedsOperator, Transient
 _CONNECTED = (0, 106, 127, getattr(errno, "EISCONN", 0))
 _MEMORY_ERRNOS = (12, -32512, -17040)  # ENOMEM, MBEDTLS_ERR_SSL_ALLOC_FAILED, MPI alloc
 _DATAGRAM_MS = const(2_000)
+_ADDRESSES = const(3)  # of one name, tried one after the other
+_TURN_MS = const(4_500)  # for each but the last: all within the client's limit for a connect
 _PLAIN_TEXT_ERRNO = -29184  # MBEDTLS_ERR_SSL_INVALID_RECORD: the peer does not speak TLS
 
 # What the two TLS libraries call the same fault; the first that fits wins.
@@ -182,14 +185,14 @@ else:
 
 
 def look_up(host, port, kind):
-    """The first entry of getaddrinfo for host. Raises Transient(dns_failed)."""
+    """The first entries of getaddrinfo for host. Raises Transient(dns_failed)."""
     try:
         found = socket.getaddrinfo(host, port, 0, kind)
     except OSError as e:
         raise Transient("dns_failed", "errno=%s" % e.errno)
     if not found:
         raise Transient("dns_failed", "no address")
-    return found[0]
+    return found[:_ADDRESSES]
 
 
 def _socket(found):
@@ -210,15 +213,21 @@ class Net:
         self._open = []
 
     async def _find(self, host, port, kind):
-        """An entry of getaddrinfo for host. Raises Transient(link_down, dns_failed)."""
+        """Entries of getaddrinfo for host. Raises Transient(link_down, dns_failed)."""
         raise NotImplementedError
 
     async def open(self, host, port, is_tls):
         """See the net port."""
         found = await self._find(host, port, socket.SOCK_STREAM)
-        raw = sock = _socket(found)
+        sock = None
+        while sock is None:
+            entry = found.pop(0)
+            try:
+                raw = sock = await self._reach(entry, bool(found))
+            except Transient as e:
+                if not found or e.code == "low_memory":
+                    raise
         try:
-            await self._connect(sock, found[-1])
             if is_tls:
                 sock = self._context.wrap_socket(
                     sock, server_hostname=host, do_handshake_on_connect=False
@@ -234,6 +243,22 @@ class Net:
         connection = Connection(sock, raw if IS_MICROPYTHON else sock, self._forget)
         self._open.append(connection)
         return connection
+
+    async def _reach(self, entry, has_next):
+        """A socket that is connected to an entry of getaddrinfo. Raises Transient."""
+        sock = _socket(entry)
+        try:
+            if has_next:
+                await wait_for_ms(self._connect(sock, entry[-1]), _TURN_MS)
+            else:
+                await self._connect(sock, entry[-1])
+        except (ValueError, MemoryError) + WAIT_ERRORS as e:
+            sock.close()
+            raise translate(e, "connect")
+        except BaseException:
+            sock.close()  # cancelled by a time limit
+            raise
+        return sock
 
     @staticmethod
     async def _connect(sock, address):
@@ -253,10 +278,10 @@ class Net:
 
     async def exchange_datagram(self, host, port, data, size):
         """See the net port. Waits at most 2 s for the answer."""
-        found = await self._find(host, port, socket.SOCK_DGRAM)
-        sock = _socket(found)
+        entry = (await self._find(host, port, socket.SOCK_DGRAM))[0]
+        sock = _socket(entry)
         try:
-            sock.connect(found[-1])
+            sock.connect(entry[-1])
             sock.send(data)
             await wait_for_ms(wait_readable(sock), _DATAGRAM_MS)
             return sock.recv(size)

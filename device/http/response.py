@@ -7,6 +7,7 @@ from device.compat import const, is_digits
 from device.errors import Transient
 
 _MAX_HEADERS = const(64)
+_MAX_HEADS = const(8)  # interim ones and the final: a flood of them lets nothing else run
 # What the product reads; everything else is checked for form and dropped, so a head costs no
 # memory.
 _KEPT = (
@@ -76,10 +77,14 @@ async def read_response(reader, max_body_bytes, response=None):
     A body beyond max_body_bytes is bad_answer, but for an error status (>= 300): there the body is
     left unread and the connection not reusable.
     """
-    while response is None or response.status_code < 200:
+    for _ in range(_MAX_HEADS):
+        if response is not None and response.status_code >= 200:
+            break
         response = await read_head(reader)
         if response is None:
             return None
+    else:
+        raise Transient("bad_answer", "interim answers without end")
     try:
         whole = await _read_body(reader, response, max_body_bytes)
     except Transient:

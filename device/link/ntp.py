@@ -38,7 +38,7 @@ def answer(packet, nonce, round_trip_ms):
     if round_trip_ms > _MAX_ROUND_TRIP_MS:
         raise Transient("bad_answer", "ntp too slow")
     seconds, fraction = struct.unpack(">II", packet[40:48])
-    if not seconds:
+    if not seconds or 1 << 31 <= seconds < _NTP_TO_UNIX_S:
         raise Transient("bad_answer", "ntp no time")
     if seconds < 1 << 31:
         seconds += _ERA_S  # era 1 begins in 2036

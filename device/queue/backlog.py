@@ -11,11 +11,12 @@ from device.compat import const, forget_module
 from device.store.clip import ASIDE, DONE, EVICTED, OPEN
 
 _TRIES_IN_A_ROW = const(3)
+_A_LOOK = const(16)  # clips that one next() may pass over: a second of flash at most
 _HELD_MOST = const(16)  # as many too large in a row: those behind them will be as well
 
 
 class Backlog:
-    """store: ClipStore; epoch(): the token epoch that clips must have to be sent now;
+    """store: ClipStore; epoch(): the token epoch that clips must have to be sent now, None: any;
     found_open(number): told of each clip that was left open or half evicted, or has no record
     (recovery may repair it); planner: queue.planner, None where nothing is limited.
     """
@@ -42,13 +43,21 @@ class Backlog:
         self.other_epoch = 0
         self.unreadable = 0
         self._seen = [0, 0, 0]
+        self.is_walking = False  # next() found none so far, and goes on when it is asked again
+        self._left = 0  # clips that this next() may still pass over
 
     def waiting(self):
         """How many clips are still to be sent: all that are kept, but for those set aside."""
         return max(0, self.store.waiting - self.aside)
 
     def next(self):
-        """The next Clip to work on, its record loaded, or None. Raises NeedsOperator (medium)."""
+        """The next Clip to work on, its record loaded, or None. Raises NeedsOperator (medium).
+
+        However many clips are set aside, nobody waits long: after some of them it returns None
+        with `is_walking`, and other tasks have their turn.
+        """
+        self.is_walking = False
+        self._left = _A_LOOK
         while True:
             clip = self.first and self.first.next(self)
             if clip:
@@ -56,13 +65,16 @@ class Backlog:
                 return clip
             clip = self._walk()
             self.rule = self.order
-            if clip or not self._in_hand:
+            if clip or self.is_walking or not self._in_hand:
                 return clip
             self._in_hand = 0  # some clip was let pass: begin again with it
 
     def _walk(self):
-        """The next one in order from where this pass stands; None: the pass is over."""
-        while True:
+        """The next one in order from where this pass stands; None: the pass is over, or
+        `is_walking`.
+        """
+        while self._left:
+            self._left -= 1
             clip = self._following()
             if not self._passed:
                 self._seen = [0, 0, 0]
@@ -83,6 +95,8 @@ class Backlog:
                     self._end_pass()
                     return None
             self._passed = clip.number
+        self.is_walking = True
+        return None
 
     def _end_pass(self):
         self.held = self._held
@@ -100,7 +114,7 @@ class Backlog:
 
     def is_ours(self, clip):
         """True if clip was made under the binding that holds now."""
-        return clip.record.get("epoch", 0) == self._epoch()
+        return not self._epoch or clip.record.get("epoch", 0) == self._epoch()
 
     def ask(self, number):
         """Somebody wants clip number sent first; returns the answer (see wanted.py)."""

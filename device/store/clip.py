@@ -24,6 +24,7 @@ Fields of the record (terse names: a record of 512 bytes costs no erase on littl
     body     CRC-32 of the frozen create body   rid      recording id in the cloud
     sha      SHA-256 of the bytes that left (as many as the file holds)
     tries    the clip's own failures            why      reason it was set aside
+    reads    how often it could not be read
     late     1: complete was refused once  said     what the cloud said (status and code)
     was      state before it was collected over the cable (parked, why "collected") or killed
     deaths   how often the program died with it in hand (deaths.py)
@@ -115,8 +116,9 @@ def is_valid(record, number):
         value = record.get(name)
         if not isinstance(value, int) or value < 0:
             return False
-    if not isinstance(record.get("nb", 0), int):
-        return False
+    for name in ("nb", "reads", "tries", "deaths"):
+        if not isinstance(record.get(name, 0), int):
+            return False
     if not _are_places(record.get("gaps", []), 3) or not _are_places(record.get("skips", []), 2):
         return False
     if not isinstance(record.get("lev", []), list):

@@ -11,7 +11,8 @@ _LINK = (
 ).split()
 _CLOUD = "timeout bad_answer throttled server_error url_refused taking_turns".split()
 _MOMENT = (
-    "clock_wait verification_pending low_memory storage_full brown_out cap_day cap_month off_peak"
+    "clock_wait verification_pending low_memory read_failed storage_full brown_out cap_day "
+    "cap_month off_peak"
 ).split()
 
 
@@ -62,6 +63,6 @@ class IndicatorTask:
         code = self._lane.reason.code
         if code == "sending":
             return "uploading"
-        if code in ("nothing_to_send", "starting"):
+        if code in ("nothing_to_send", "starting", "other_epoch"):
             return "idle"
         return waiting_code(code)

@@ -27,11 +27,12 @@ from device.store.medium import medium_error
 from device.transfer.chunk_calls import NotOffered
 from device.transfer.finalize import prove
 from device.transfer.stored import StoredRange, digests
-from device.transfer.whole_file import check_audio
+from device.transfer.whole_file import check_audio, check_known, unread
 
 _BODY = ".c"
 _BODY_MAX_BYTES = const(2048)
 _HEADER_ROOM_BYTES = const(64)
+_LEAST_CHUNK_BYTES = const(1024)  # of what an older firmware may have begun
 
 
 class Chunked:
@@ -83,6 +84,7 @@ class Chunked:
         Raises NotOffered (whole, then), Permanent, Transient, NeedsOperator.
         """
         if clip.state == COMPLETING:
+            check_known(clip)
             await prove(self._store, self._calls, clip, alive, self._log)
             return
         if clip.state == OPEN:
@@ -138,7 +140,7 @@ class Chunked:
                 except SetUpFault as e:
                     raise NotOffered("refused", "chunk " + e.detail)
         except OSError as e:
-            raise Permanent("damaged", "read errno=%s" % e.errno)
+            raise unread(self._store, clip, e.errno)
         finally:
             source.close()
         self._keep(dict(self._value, n=number, s=end))
@@ -167,13 +169,16 @@ class Chunked:
         stored = self._format_of(clip)
         if not stored.fits(record["samples"], record["bytes"]):
             raise Permanent("damaged", "samples and bytes disagree")
-        try:
-            md5, sha, crc = await digests(
-                clip.audio_path, record["bytes"], stored.header_bytes, alive
-            )
-        except OSError as e:
-            raise Permanent("damaged", "read errno=%s" % e.errno)
-        if crc != record["crc"]:
+        for _ in range(2):  # one wrong reading does not condemn it
+            try:
+                md5, sha, crc = await digests(
+                    clip.audio_path, record["bytes"], stored.header_bytes, alive
+                )
+            except OSError as e:
+                raise unread(self._store, clip, e.errno)
+            if crc == record["crc"]:
+                break
+        else:
             raise Permanent("damaged", "crc of the stored frames")
         facts = {"via": CHUNKS, "rid": value["r"], "sha": sha, "md5": md5, "parts": value["n"]}
         self._store.save(clip, state=COMPLETING, **facts)
@@ -210,4 +215,6 @@ def _is_valid(value):
         if not isinstance(value.get(name), int):
             return False
     rid = value.get("r")
-    return isinstance(rid, str) and len(rid) <= 64 and value["b"] > 0 and value["s"] >= 0
+    if not isinstance(rid, str) or len(rid) > 64:
+        return False
+    return value["b"] >= _LEAST_CHUNK_BYTES and value["s"] >= 0

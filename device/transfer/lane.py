@@ -15,19 +15,23 @@ Endings of one attempt on a clip:
 import asyncio
 import gc
 
-from device.compat import WAIT_ERRORS, const, wait_for_ms
+from device.compat import WAIT_ERRORS, const, sleep_ms, wait_for_ms
 from device.errors import NeedsOperator, Permanent, Transient
 from device.reasons import CLIP, LANE, Reason, is_reason
 from device.store.clip import DONE, OPEN, PARKED, QUARANTINED
 from device.store.in_hand import unmarked
 
 _PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
+_IDLE_MS = const(60_000)  # nothing to send: looked for all the same, should an event be missed
+_IDLE_CAP_MS = const(300_000)
+_EACH_MS = const(100)  # longer for each clip that is set aside: passing it over takes some 10 ms
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
 _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without progress
 _LONG_MS = const(86_400_000)
 _SHUT_MS = const(3_600_000)  # by then another way may be in reach, or the clock known
+_SHORTAGES = const(6)  # in a row, with the waits between them half an hour: only a reset helps
 _SAID_CHARS = const(40)  # a record stays below 512 bytes
-_OF_THE_CLIP = ("verification_pending", "link_too_slow")
+_OF_THE_CLIP = ("verification_pending", "link_too_slow", "read_failed")
 # No answer came, or somebody else's: the way may be at fault, and its return may end the wait.
 _LINK_CODES = "link_down dns_failed connect_failed connection_lost timeout portal".split()
 _INTERCEPTED = ("tls_untrusted", "tls_wrong_name")
@@ -73,6 +77,8 @@ class Lane:
         self.announce = None  # coroutine function, called before each clip (supervisor.heartbeat)
         self.is_sending = False  # from before the first clip until there is nothing, or a wait
         self.is_away = None  # (clip number) -> True if its medium is lost and another one stands
+        self.plan_reset = None  # told of a want of memory that does not end
+        self._shortages = 0  # in a row
         self.reason = Reason(LANE, "starting", clock.uptime_ms)
         self.in_hand = 0
         self.delivered = 0
@@ -151,15 +157,11 @@ class Lane:
         if code:
             self.is_sending = False
             self._set_reason(code, "", left_ms)
-            await self._pause(left_ms or _CHECK_MS)
+            await self._pause(min(left_ms or _CHECK_MS, _IDLE_MS))
             return
         clip = self._next_clip()
         if clip is None:
-            self._found_none = True
-            self.is_sending = False
-            code, left_ms = self._shut_for(*self._backlog.held_reason())
-            self._set_reason(code or "nothing_to_send", "", left_ms)
-            await self._pause(left_ms or None)
+            await self._find_none()
             return
         if clip.state != DONE and self._waits_for_clock(clip):
             self._set_reason("clock_wait", "", self._clock_wait_ms - self._clock.uptime_ms())
@@ -196,6 +198,20 @@ class Lane:
                 gate.ended(clip.state == DONE)
             gc.collect()
         self._mark(0)
+
+    async def _find_none(self):
+        """No clip may go: the walk is not through, or say why and rest."""
+        if self._backlog.is_walking:
+            await sleep_ms(0)
+            return
+        self._found_none = True
+        self.is_sending = False
+        code, left_ms = self._shut_for(*self._backlog.held_reason())
+        others = self._backlog.other_epoch
+        code = code or ("other_epoch" if others else "nothing_to_send")
+        self._set_reason(code, "clips=%d" % others if others else "", left_ms)
+        idle_ms = min(_IDLE_CAP_MS, _IDLE_MS + _EACH_MS * (self._backlog.aside + others))
+        await self._pause(min(left_ms or idle_ms, idle_ms))
 
     async def _begin(self, clip):
         """clip goes now: tell the cloud, then keep its number where a reset finds it. False: the
@@ -255,7 +271,7 @@ class Lane:
 
     def _delivered(self, clip):
         self.delivered += 1
-        self._pending_number = 0
+        self._pending_number = self._shortages = 0
         self._waits.succeeded()
         self._link.exchange_succeeded()
         self._log.info(
@@ -266,6 +282,9 @@ class Lane:
         )
 
     def _failed(self, clip, e):
+        self._shortages = self._shortages + 1 if e.code == "low_memory" else 0
+        if self._shortages == _SHORTAGES and self.plan_reset:
+            self.plan_reset("low_memory")
         if e.code in _LINK_CODES:
             self._link.exchange_failed(e.code)
         else:
@@ -273,7 +292,7 @@ class Lane:
         if e.code == "taking_turns":
             return  # nothing failed: it was not even asked
         if e.code in _OF_THE_CLIP and clip.number != self._pending_number:
-            # Only this clip waits, for the cloud's hashing or a better link: the others go on.
+            # Only this clip waits (the cloud hashes, link or medium are poor): the others go on.
             self._pending_number = clip.number
             self._backlog.let_pass(clip)
             if self.live is not None:
@@ -314,11 +333,9 @@ class Lane:
         self.reason.set(code, detail, again)
 
     async def _pause(self, limit_ms):
-        """Wait for an event, or until limit_ms is over (None: for an event alone, bounded by a
-        minute).
-        """
+        """Wait for an event, or until limit_ms is over."""
         try:
-            await wait_for_ms(self._work.wait(), min(limit_ms or 60_000, 60_000))
+            await wait_for_ms(self._work.wait(), limit_ms)
         except WAIT_ERRORS:
             pass
         self._work.clear()

@@ -31,7 +31,7 @@ from device.compat import (
     ticks_ms,
 )
 from device.errors import DeviceError, Permanent, Transient, UrlRefused
-from device.store.clip import CHUNKS, CLOSED, COMPLETING, CREATED, CREATING, DONE, STORED
+from device.store.clip import CHUNKS, CLOSED, COMPLETING, CREATED, CREATING, DONE, OPEN, STORED
 from device.store.medium import medium_error
 from device.transfer.source import ClipSource
 
@@ -40,6 +40,8 @@ _POLL_FIRST_MS = const(1_000)
 _POLL_CAP_MS = const(10_000)
 _POLL_TOTAL_MS = const(120_000)
 _INTEGRITY_TRIES = const(3)
+_READS = const(5)  # the lane waits in between, so they are minutes apart
+_ENOENT = const(2)
 _URL_LIFE_S = const(3600)  # the documented one, where the answer or the clock does not tell
 _LEAST_URL_LIFE_S = const(60)  # less: one of the two clocks is wrong
 _RATE_LIFE_MS = const(6 * 3600 * 1000)  # a measured rate is believed for so long: then one try
@@ -64,6 +66,37 @@ def check_audio(clip):
     # A short tail of a longer take goes all the same: without it the conversation has a hole.
     if clip.record["samples"] < clip.record["hz"] and clip.record["index"] == 0:
         raise Permanent("too_short", "samples=%d" % clip.record["samples"])
+
+
+def check_known(clip):
+    """Raise Permanent if the record does not know of the cloud what its state says."""
+    record, state = clip.record, clip.state
+    names = ("rid",) if state in (CREATED, STORED, COMPLETING) else ()
+    if state in (STORED, COMPLETING):
+        names = ("rid", "sha")
+    if state == COMPLETING and record.get("via") == CHUNKS:
+        names = ("rid", "md5", "parts")
+    for name in names:
+        if not isinstance(record.get(name), int if name == "parts" else str):
+            raise Permanent("damaged", "record without " + name)
+
+
+def unread(store, clip, errno):
+    """The DeviceError to raise where clip's audio could not be read.
+
+    A contact, a busy card or a flipped bit may be over at the next look; so it is read again, and
+    the tries are counted in the record: also over reboots. What is not there at all is judged at
+    once, and so is a clip whose record the recorder still owns (the way is tried again when it is
+    closed). Raises DeviceError if the medium does not take the count: then it is the medium's.
+    """
+    detail = "read errno=%s" % errno if errno else "two readings differ"
+    reads = clip.record.get("reads", 0) + 1
+    if errno == _ENOENT or clip.state == OPEN:
+        return Permanent("damaged", detail)
+    if reads >= _READS:
+        return Permanent("damaged", "%s tries=%d" % (detail, reads))
+    store.save(clip, reads=reads)
+    return Transient("read_failed", "%s tries=%d" % (detail, reads))
 
 
 async def poll(ask, alive):
@@ -115,6 +148,7 @@ class WholeFile:
         """
         if clip.number == self._unsaved[0]:
             self._keep(clip, **self._unsaved[1])
+        check_known(clip)
         if clip.state == COMPLETING and clip.record.get("via") == CHUNKS:
             await self._complete_chunks(clip, alive)
         if clip.state == CLOSED:
@@ -174,12 +208,26 @@ class WholeFile:
                 except SetUpFault as e:
                     raise Permanent("refused", e.detail)
             if not source.is_intact():
-                raise Permanent("damaged", "crc of the stored frames")
+                await self._look_again(clip, codec_of_clip, alive)
         except OSError as e:
-            raise Permanent("damaged", "read errno=%s" % e.errno)
+            raise unread(self._store, clip, e.errno)
         finally:
             source.close()
         self._keep(clip, state=STORED, sha=source.sha256_hex)
+
+    async def _look_again(self, clip, codec_of_clip, alive):
+        """What left is not what was recorded: is the flash wrong, or was one reading of it?
+
+        Raises Permanent(damaged) or Transient(read_failed): it is to be sent once more.
+        """
+        from device.transfer.stored import digests
+
+        forget_module("device.transfer.stored")
+        record = clip.record
+        found = await digests(clip.audio_path, record["bytes"], codec_of_clip.header_bytes, alive)
+        if found[2] != record["crc"]:
+            raise Permanent("damaged", "crc of the stored frames")
+        raise unread(self._store, clip, None)
 
     async def _put(self, clip, source):
         record = clip.record

@@ -27,9 +27,17 @@ REFUSED = "refused"
 def read(folder=""):
     """The last note, or None."""
     try:
-        return Slots(_MAGIC, folder + _BASE).read()
+        value = Slots(_MAGIC, folder + _BASE).read()
     except OSError:
         return None
+    return value if value and _is_note(value) else None
+
+
+def _is_note(value):
+    for name in ("id", "was", "kind", "version", "code"):
+        if not isinstance(value.get(name), str):
+            return False
+    return not value["code"] or reasons.is_reason(reasons.UPDATE, value["code"])
 
 
 def write(value, folder=""):

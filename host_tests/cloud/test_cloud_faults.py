@@ -1,5 +1,6 @@
 """Every kind of fault does on the wire what its name says, and is then over."""
 
+import concurrent.futures
 import email.utils
 import os
 import socket
@@ -188,3 +189,58 @@ def test_clearing_and_listing(cloud, recorder):
 def test_unknown_names_get_a_sentence(cloud, row):
     with pytest.raises(CloudError, match="'coffee'"):
         cloud.faults.add(*row)
+
+
+def test_a_row_can_be_taken_back_alone(cloud, recorder):
+    away = cloud.faults.add("create", "status", status=503, times=None)
+    cloud.faults.add("create", "status", status=429, times=None)
+    assert recorder.api.post("/recordings", json={}).status_code == 503
+    cloud.faults.remove(away)
+    assert recorder.api.post("/recordings", json={}).status_code == 429
+
+
+def test_a_slow_link_lets_bytes_come_bit_by_bit(cloud, recorder):
+    """250,000 bytes at a million a second; what has come is in the log meanwhile."""
+    cloud.switches.bytes_per_s = 1_000_000
+    url = recorder.upload_url(recorder.create())
+    began_s = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        answer = pool.submit(recorder.put, url, DATA)
+        partly = cloud.log.wait_for(
+            lambda log: any(0 < r.body_bytes < len(DATA) for r in log.requests if r.route == "put")
+        )
+        assert answer.result().status_code == 200
+    assert partly
+    assert time.monotonic() - began_s >= len(DATA) / 1_000_000
+    assert last(cloud, "put").body_bytes == len(DATA)
+
+
+def test_the_log_gives_what_is_new(cloud, recorder):
+    recorder.create()
+    known = cloud.log.requests
+    recorder.create()
+    newer = cloud.log.requests_from(known[-1].number + 1)
+    assert [r.route for r in newer] == ["create"]
+    assert [r.number for r in cloud.log.requests_from(0)] == [r.number for r in cloud.log.requests]
+
+
+def test_a_renewed_token_replaces_the_old_one(cloud, recorder):
+    token = cloud.renew_token(recorder.device_id)
+    assert recorder.api.post("/devices/me/heartbeat", json={}).status_code == 401
+    with cloud.client(token) as renewed:
+        assert renewed.post("/devices/me/heartbeat", json={}).status_code == 200
+
+
+def test_a_client_that_goes_in_mid_request_is_no_fault_of_the_api(cloud, recorder, caplog):
+    """Its power was pulled: the API says nothing of it, and serves on."""
+    address = cloud.plain_api_address
+    with socket.create_connection(address) as line:
+        line.sendall(
+            b"POST /v1/recordings HTTP/1.1\r\nHost: api.bota.test\r\n"
+            b"Authorization: Bearer " + recorder.token.encode() + b"\r\n"
+            b"Content-Length: 100\r\n\r\n{"
+        )
+    assert recorder.api.post("/recordings", json={}).status_code == 201
+    cloud.drop_connections("api")
+    assert recorder.api.post("/devices/me/heartbeat", json={}).status_code == 200
+    assert "ClientDisconnect" not in caplog.text

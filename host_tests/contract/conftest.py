@@ -108,7 +108,7 @@ class Esp32Hal:
                 if host not in servers.names:
                     raise Transient("dns_failed", "errno=-202")
                 host = servers.names[host]
-            return look_up(host, port, kind)
+            return [look_up(address, port, kind)[0] for address in host.split() or [host]]
 
         self._patch.setattr(sockets, "look_up", name_server)
         return Net([servers.root_der], is_up)
@@ -235,6 +235,9 @@ class Servers:
         threading.Thread(target=self._datagrams, daemon=True).start()
         self.hosts = {name: name.replace("_", "-") + ".example" for name in self.ports}
         self.names = {host: "127.0.0.1" for host in self.hosts.values()}
+        # At the first of its addresses nobody listens.
+        self.hosts["moved"], self.ports["moved"] = "moved.example", self.ports["echo"]
+        self.names["moved.example"] = "127.0.0.2 127.0.0.1"
 
     _kept = []
 

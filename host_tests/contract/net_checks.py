@@ -189,6 +189,18 @@ async def plain_only_where_it_is_asked_for(net, bench):
     connection.close()
 
 
+async def the_next_address_of_a_name_is_tried(net, bench):
+    connection = await net.open(*_address(bench, "moved"), False)
+    assert await _talk(connection, b"hello\n") == b"hello\n"
+    connection.close()
+    host, _ = _address(bench, "moved")
+    try:
+        await net.open(host, bench["ports"]["refused"], False)
+        raise AssertionError("nobody listens at either")
+    except Transient as e:
+        assert e.code == "connect_failed", e
+
+
 async def one_question_one_answer(net, bench):
     host, port = _address(bench, "udp")
     for question in (b"\x23" + bytes(47), b"short"):
@@ -227,6 +239,7 @@ NET = (
     the_radio_goes_off,
     who_waits_for_an_answer_is_told_that_the_radio_went_off,
     plain_only_where_it_is_asked_for,
+    the_next_address_of_a_name_is_tried,
     one_question_one_answer,
     many_in_a_row_leave_nothing_open,
 )

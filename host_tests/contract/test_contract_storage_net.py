@@ -87,6 +87,27 @@ def test_without_a_radio_nothing_is_opened(hal, servers):
         assert error.value.code == "link_down"
 
 
+def test_an_address_that_is_silent_has_its_turn_and_no_more(servers, monkeypatch, hal):
+    """A full backlog: Linux drops what comes, as a firewall does."""
+    monkeypatch.setattr(net_module, "_TURN_MS", 50)
+    port = servers.bench["ports"]["moved"]
+    with socket.socket() as full, socket.socket() as one, socket.socket() as two:
+        full.bind(("127.0.0.2", port))
+        full.listen(0)
+        for caller in (one, two):
+            caller.setblocking(False)
+            caller.connect_ex(("127.0.0.2", port))
+
+        async def main():
+            net = hal.net(servers)
+            connection = await net.open("moved.example", port, False)
+            assert await net_checks._talk(connection, b"hello\n") == b"hello\n"
+            connection.close()
+            assert len(net._open) == 0
+
+        asyncio.run(asyncio.wait_for(main(), 8))
+
+
 def test_a_question_without_an_answer_ends(servers, monkeypatch, hal):
     monkeypatch.setattr(net_module, "_DATAGRAM_MS", 30)
     host, port = servers.bench["hosts"]["udp"], servers.bench["ports"]["udp"]

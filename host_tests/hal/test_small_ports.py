@@ -434,14 +434,14 @@ def test_a_name_is_asked_for_once_and_again_after_a_failure(chip, monkeypatch):
         asked.append(host)
         if host == "nowhere.example":
             raise Transient("dns_failed", "errno=-202")
-        return (2, 1, 6, "", ("127.0.0.1", port))
+        return [(2, 1, 6, "", ("127.0.0.1", port))]
 
     monkeypatch.setattr(sockets, "look_up", look_up)
     port = net.Net([], lambda: True)
 
     async def main():
         for _ in range(3):
-            assert (await port._find("a.example", 443, 1))[-1] == ("127.0.0.1", 443)
+            assert (await port._find("a.example", 443, 1))[0][-1] == ("127.0.0.1", 443)
         assert asked.count("a.example") == 1
         for _ in range(2):
             with pytest.raises(Transient) as error:
@@ -470,7 +470,7 @@ def test_the_loop_goes_on_while_a_name_server_is_silent(chip, monkeypatch):
     def look_up(host, port, kind):
         if host == "slow.example":
             answer.wait(5)
-        return (2, 1, 6, "", ("127.0.0.1", port))
+        return [(2, 1, 6, "", ("127.0.0.1", port))]
 
     monkeypatch.setattr(sockets, "look_up", look_up)
     monkeypatch.setattr(net, "_LOOK_UP_LIMIT_MS", 100)
@@ -487,7 +487,7 @@ def test_the_loop_goes_on_while_a_name_server_is_silent(chip, monkeypatch):
         assert threading.active_count() == threads
         answer.set()
         await asyncio.sleep(0.05)
-        assert (await port._find("other.example", 443, 1))[-1][0] == "127.0.0.1"
+        assert (await port._find("other.example", 443, 1))[0][-1][0] == "127.0.0.1"
 
     asyncio.run(main())
 

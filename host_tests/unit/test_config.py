@@ -226,7 +226,7 @@ def test_bom_and_crlf_are_taken():
         b'{"upload":{"retry_first_s":40 "retry_cap_s":50}}',
         b'{"upload":{"retry_first_s":040}}',
         b"{" * 3000,
-        GOOD + b" " * 9000,
+        GOOD + b" " * 13_000,
         bytes(100),
         b"\x80\x81",
     ],

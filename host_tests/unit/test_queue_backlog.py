@@ -164,6 +164,13 @@ def test_the_counts_are_those_of_one_pass(tmp_path):
     assert queue.backlog.aside == 1
 
 
+def test_where_the_settings_send_them_the_epoch_does_not_matter(tmp_path):
+    store = fakes.make_store(tmp_path)
+    clip = fakes.add_clip(store, epoch=3)
+    assert Backlog(store, lambda: 4, lambda number: None).next() is None
+    assert Backlog(store, None, lambda number: None).next().number == clip.number
+
+
 def test_a_done_clip_is_freed_under_any_epoch(tmp_path):
     queue = Queue(tmp_path, 1)
     queue.clips[0].save(state=DONE)

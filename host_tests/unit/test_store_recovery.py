@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import struct
 from binascii import crc32
 
 import fakes
@@ -186,6 +187,33 @@ def test_a_torn_record_is_made_again_from_the_file(board):
     assert (record["state"], record["samples"], record["hz"]) == (CLOSED, 24_000, RATE_HZ)
     assert (record["take"], record["index"], record["cut"]) == (1, 0, 1)
     assert "start" not in record
+
+
+@pytest.mark.parametrize(
+    "form, channels, bits", [(1, 1, 8), (1, 1, 24), (1, 2, 16), (2, 1, 4), (0x11, 1, 4)]
+)
+def test_sound_of_another_form_is_never_taken_for_ours(board, form, channels, bits):
+    """B46: 8-bit, 24-bit, stereo, ADPCM. We make none, so such a file says nothing to us."""
+    audio = bytearray(wav(24_000))
+    audio[20:24] = struct.pack("<HH", form, channels)
+    audio[34:36] = struct.pack("<H", bits)
+    clip = board.torn_clip(bytes(audio))
+    os.remove(clip.stem + ".r1")
+    board.recover()
+    assert board.recovery.unreadable == 1 and board.notified == 0
+    assert open(clip.audio_path, "rb").read() == audio
+
+
+def test_the_same_of_flac():
+    from device import codec
+
+    header = bytearray(64)
+    size = codec.format_of("flac", RATE_HZ).upload_header(24_000, [0, 0], memoryview(header))
+    assert size == 42 and codec.rate_of("flac", bytes(header)) == RATE_HZ
+    for place, bits in ((20, 0x02), (20, 0x01), (21, 0x80)):  # stereo, 32 bits, 8 bits
+        other = bytearray(header)
+        other[place] ^= bits
+        assert codec.rate_of("flac", bytes(other)) == 0
 
 
 def test_an_unreadable_record_with_a_body_is_left(board):

@@ -121,10 +121,15 @@ def test_a_read_error_is_the_clips_not_everybodys(tmp_path, time, monkeypatch):
 
     store = fakes.make_store(tmp_path)
     clip = fakes.add_clip(store, 20_000)
-    monkeypatch.setattr(source, "open", fakes.failing_open(5, mode="r"), raising=False)
+    monkeypatch.setattr(source, "open", fakes.failing_open(5, -1, mode="r"), raising=False)
     cloud = Cloud(tmp_path)
+    for tries in range(1, 5):
+        with pytest.raises(Transient) as error:
+            attempt(tmp_path, time, cloud, clip, store)
+        assert error.value.code == "read_failed"
+        assert store.after(0).record["reads"] == tries
     assert attempt(tmp_path, time, cloud, clip, store)[0] == "damaged"
-    assert cloud.names() == ["create", "upload_url"]
+    assert cloud.names() == ["create"] + 5 * ["upload_url"]
 
 
 def test_under_a_second_no_recording_is_made(tmp_path, time):

@@ -165,6 +165,26 @@ def test_a_day_of_429_stays_under_a_hundred_requests(bench):
     assert not [r for r in b.records().values() if "why" in r or "tries" in r]
 
 
+def test_a_want_of_memory_that_does_not_end_plans_one_reset(bench):
+    b = bench(create=[Transient("low_memory")] * 9999)
+    asked = []
+    b.lane.plan_reset = asked.append
+    b.run(600)
+    assert asked == [] and b.lane.reason.code == "low_memory"
+    b.run(3000)
+    assert asked == ["low_memory"] and b.lane.set_aside == 0 and len(b.records()) == 3
+    b.run(86_400)
+    assert asked == ["low_memory"], "once: what a reset does not cure is not cured by two"
+
+
+def test_want_of_memory_that_comes_and_goes_plans_no_reset(bench):
+    short = Transient("low_memory")
+    b = bench(create=[short, short, short, Transient("timeout")] * 9)
+    b.lane.plan_reset = lambda reason: pytest.fail("planned")
+    b.run(86_400)
+    assert b.records() == {}
+
+
 def test_three_days_of_401(bench):
     b = bench(clips=5, upload_url=[NeedsOperator("auth_refused")] * 9999)
     b.run(3 * 86_400)
@@ -240,7 +260,8 @@ def test_other_epoch_is_not_sent_and_comes_back_with_its_user(bench):
     b = bench(epoch=1)
     b.run(3600)
     assert b.cloud.calls == [] and len(b.records()) == 3
-    assert b.lane.reason.code == "nothing_to_send"
+    assert (b.lane.reason.code, b.lane.reason.detail) == ("other_epoch", "clips=3")
+    assert b.lane.rests_ms() > 3_600_000, "no radio for what is not to be sent"
     b.boot(epoch=0)
     b.run(10)
     assert b.records() == {}

@@ -192,6 +192,15 @@ class Cloud:
         """Kill a device's token and leave its binding. (Unbinding over the API kills it too.)"""
         self._db.update("devices", device_id, token_hash=None)
 
+    def renew_token(self, device_id: str) -> str:
+        """Bind a device anew to whom it belongs; its new token, the old one is void."""
+        row = self._db.one("SELECT end_user_id FROM devices WHERE id = ?", device_id)
+        with self.operator() as operator:
+            operator.post(f"/devices/{device_id}/unbind").raise_for_status()
+            body = {"end_user_id": row["end_user_id"]}
+            answer = operator.post(f"/devices/{device_id}/bind", json=body)
+            return answer.raise_for_status().json()["device_token"]
+
     def register_recorder(
         self, serial_number: str, end_user: str = "Test user"
     ) -> tuple[str, str]:

@@ -21,7 +21,9 @@ from tools.cloud.wire import Wire
 from tools.cloud.wirelog import Connection, WireLog, describe, redacted_json, safe_headers
 
 _JSON_LIMIT_BYTES = 64 * 1024  # bodies up to this size are logged as JSON
+_SLOW_STEP_BYTES = 2048
 _LINGER_S = 2.0  # a client that got an early answer may go on sending this long
+_HOLD_S = 120.0  # longer than any limit of a recorder
 _MISSING_BYTES = 16  # what short_body promises and does not send
 
 _SIGN_IN_PAGE = b"<!doctype html><title>Guest Wi-Fi</title><h1>Please sign in</h1>\n"
@@ -72,6 +74,8 @@ class Exchange:
             if self._is_storage and self._is_chunked:
                 # S3 wants to know the length beforehand; Swift alone would take such a body.
                 await self._refuse_chunked()
+            elif fault and fault.kind == "raw":
+                await self._answer_raw(fault)
             elif fault and fault.kind == "reset":
                 await self._reset(fault)
             elif fault and fault.kind in ("status", "html"):
@@ -150,6 +154,7 @@ class Exchange:
                 size += len(event.data)
                 if not self._is_storage and size <= _JSON_LIMIT_BYTES:
                     text += event.data
+                await self._arrive(size, len(event.data))
                 self._log.update(self._record, body_bytes=size)
             if isinstance(event, h11.EndOfMessage):
                 self._log.update(
@@ -161,6 +166,14 @@ class Exchange:
             await sink(event)
             if isinstance(event, h11.EndOfMessage):
                 return
+
+    async def _arrive(self, size: int, count: int) -> None:
+        """Where the link is slow: let the last count of size bytes come bit by bit."""
+        for left in range(count, 0, -_SLOW_STEP_BYTES):
+            if not self._switches.bytes_per_s:
+                return
+            self._log.update(self._record, body_bytes=size - left)
+            await asyncio.sleep(min(left, _SLOW_STEP_BYTES) / self._switches.bytes_per_s)
 
     async def _relay_answer(self, service: Wire, fault: Fault | None) -> None:
         kind = fault.kind if fault else None
@@ -220,6 +233,24 @@ class Exchange:
         except ConnectionResetError:
             pass
         self._client.reset()
+
+    async def _answer_raw(self, fault: Fault) -> None:
+        """Bytes that need not be HTTP, and an ending; the connection is of no use afterwards."""
+        if not fault.early:
+            await self._invite_body()
+            await self._read_body(_discard)
+        wire = self._client
+        await wire.send_raw(fault.body or b"", fault.pause_s)
+        if fault.then == "reset":
+            wire.reset()
+        elif fault.then == "half_close":
+            wire.close_our_half()
+            await wire.wait_for_end(_HOLD_S)
+        elif fault.then == "hold":
+            await wire.wait_for_end(_HOLD_S)
+        elif fault.then == "repeat":
+            while True:
+                await wire.send_raw(fault.again, fault.pause_s)
 
     async def _invite_body(self) -> None:
         """Tell a client that asked (Expect: 100-continue) to send its body."""

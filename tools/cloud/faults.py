@@ -14,6 +14,7 @@ Kinds, all acted out by the TLS front, for the API and for storage alike:
     short_body   the answer claims more Content-Length than it sends, then the connection closes
     close_after  the answer is right and says Connection: close
     delay        the right answer, `delay_s` late
+    raw          `body` as it is, whatever it is; then `then`. The service never sees the request
 
 What the service itself does differently (verification, idempotency, clock) is in switches.py.
 """
@@ -25,7 +26,8 @@ from collections.abc import Mapping
 from tools.cloud.errors import CloudError
 from tools.cloud.routes import DEVICE_ROUTES
 
-KINDS = ("status", "html", "reset", "drop_answer", "short_body", "close_after", "delay")
+KINDS = ("status", "html", "reset", "drop_answer", "short_body", "close_after", "delay", "raw")
+ENDINGS = ("close", "half_close", "reset", "hold", "repeat")
 
 
 @dataclasses.dataclass
@@ -41,7 +43,12 @@ class Fault:
     body: bytes | None = None  # None: what such a service would say
     delay_s: float = 0.0
     after_bytes: int = 0
-    early: bool = False  # status, html: answer before the request's body has been read
+    early: bool = False  # status, html, raw: answer before the request's body has been read
+    pause_s: float = 0.0  # raw: after each byte
+    # raw: end the connection in order, only our half of it, or with a reset; say nothing more; or
+    # say `again` again and again. The last two until the client leaves.
+    then: str = "close"
+    again: bytes = b""
     hits: int = 0
 
     def is_spent(self) -> bool:
@@ -65,9 +72,16 @@ class FaultTable:
         if kind not in KINDS:
             raise CloudError(f"No fault is called {kind!r}: use one of {KINDS}.")
         row = Fault(route, kind, **details)
+        if row.then not in ENDINGS:
+            raise CloudError(f"No fault ends with {row.then!r}: use one of {ENDINGS}.")
         with self._lock:
             self._rows.append(row)
         return row
+
+    def remove(self, row: Fault) -> None:
+        """Take a row that add() returned away again."""
+        with self._lock:
+            self._rows = [other for other in self._rows if other is not row]
 
     def clear(self) -> None:
         with self._lock:

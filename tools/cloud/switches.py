@@ -14,6 +14,8 @@ class Switches:
 
     url_life_s: int = 3600  # of upload and download URLs
     date_skew_s: int = 0  # added to the Date header of every answer, API and storage
+    # bodies come in at most so fast, on each connection; 0: as fast as they are sent
+    bytes_per_s: int = 0
     keep_alive_s: float = 75.0  # idle time after which a front closes a connection
 
     # upload-complete with a hash: this many 425 answers first. math.inf: for ever

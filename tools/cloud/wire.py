@@ -56,6 +56,29 @@ class Wire:
                 pass
         return self._counted
 
+    async def send_raw(self, data: bytes, pause_s: float = 0.0) -> None:
+        """Send bytes past the state machine, at once or one after the other."""
+        step = 1 if pause_s else max(1, len(data))
+        for start in range(0, len(data), step):
+            self._writer.write(data[start : start + step])
+            await self._writer.drain()
+            await asyncio.sleep(pause_s)
+
+    async def wait_for_end(self, limit_s: float) -> None:
+        """Answer nothing, until the other side is gone or the time is over."""
+        try:
+            async with asyncio.timeout(limit_s):
+                while await self._reader.read(_READ_BYTES):
+                    pass
+        except (OSError, TimeoutError):
+            pass
+
+    def close_our_half(self) -> None:
+        """A FIN without the end of TLS: the other side may go on sending."""
+        sock = self._writer.get_extra_info("socket")
+        if sock is not None:
+            sock.shutdown(socket.SHUT_WR)
+
     def reset(self) -> None:
         """Break the connection with a TCP reset, as a crashed server or a middlebox does."""
         sock = self._writer.get_extra_info("socket")

@@ -5,6 +5,7 @@ file, each is also written as one JSON line when it ends. Times are seconds sinc
 opened, by a clock that never steps.
 """
 
+import bisect
 import dataclasses
 import itertools
 import json
@@ -143,6 +144,12 @@ class WireLog:
         """A copy of all requests so far, oldest first."""
         with self._changed:
             return [dataclasses.replace(record) for record in self._requests]
+
+    def requests_from(self, number: int) -> list[Request]:
+        """As `requests`, those of this number and later."""
+        with self._changed:
+            start = bisect.bisect_left(self._requests, number, key=lambda r: r.number)
+            return [dataclasses.replace(record) for record in self._requests[start:]]
 
     def now_s(self) -> float:
         return time.monotonic() - self._zero_s

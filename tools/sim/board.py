@@ -3,13 +3,14 @@
 board.json (read by device/hal/sim/board.py):
     device_id, flash_kb, rate_hz      the board             wifi      network name -> password
     audio   raw 16-bit mono samples   what is heard         hosts     name -> address
+            (or [address, port] of a room, tools/page/room.py)
     speed   times real time, 0: as fast as it is taken      control   [address, port] of our end
     limits  setting -> highest number                       driver_ms  what its buffers hold
-    rtc     "host" or "unset"                               cause     reset cause of this start
+    rtc     "host", "unset", "2000"                             cause     reset cause of this start
     haste   how many times faster the rescue program's hours pass (absent: 1)
     modem   what device/hal/sim/modem.py takes; none: the board has no modem
     cellular_hosts  name -> address over 4G, where they are other ones than `hosts`
-    battery_pct  what its cell holds, null: on the mains
+    battery_pct  what its cell holds, null: on the mains    charging  whether it is charged
     spare_kb  its second medium (spare.img), which takes over while flash.img is pulled like a card
     card_out  true: it is out at the start
 Beside it: config.json, secrets.json (0600), root.der, truth.pcm (what was heard), serial.log,
@@ -74,6 +75,7 @@ class VirtualBoard:
         self.folder = folder
         self.engine = engine
         self.heap_kb = heap_kb
+        self.code: pathlib.Path | None = None  # built elsewhere than usual
         folder.mkdir(parents=True, exist_ok=True)
         self.control = ControlServer()
         self.resets: list[str] = []
@@ -85,7 +87,7 @@ class VirtualBoard:
     def equip(
         self,
         *,
-        audio: pathlib.Path,
+        audio: pathlib.Path | tuple[str, int],
         rate_hz: int,
         speed: int,
         hosts: dict[str, str],
@@ -99,6 +101,7 @@ class VirtualBoard:
         modem: dict | None = None,
         cellular_hosts: dict[str, str] | None = None,
         battery_pct: int | None = None,
+        charging: bool = False,
         haste: int = 1,
         spare_kb: int = 0,
     ) -> None:
@@ -107,7 +110,7 @@ class VirtualBoard:
             "device_id": device_id,
             "flash_kb": flash_kb,
             "rate_hz": rate_hz,
-            "audio": str(audio),
+            "audio": str(audio) if isinstance(audio, pathlib.Path) else list(audio),
             "speed": speed,
             "wifi": {SSID: WIFI_PASSWORD},
             "hosts": hosts,
@@ -117,6 +120,7 @@ class VirtualBoard:
             "modem": modem,
             "cellular_hosts": cellular_hosts or hosts,
             "battery_pct": battery_pct,
+            "charging": charging,
             "haste": haste,
             "spare_kb": spare_kb,
             # A pre-roll of a second takes 25 KiB (FLAC, 16 kHz).
@@ -181,7 +185,7 @@ class VirtualBoard:
         micropython = find_micropython()
         if micropython is None:
             raise BoardError("There is no micropython: set MICROPYTHON, or use ENGINE=cpython.")
-        code = build(ROOT / "build" / "device")
+        code = self.code or build(ROOT / "build" / "device")
         return [micropython, "-X", f"heapsize={self.heap_kb}K", start, str(code)]
 
     def _environment(self) -> dict[str, str]:

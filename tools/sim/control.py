@@ -103,6 +103,11 @@ class ControlServer:
         with self._changed:
             return any(event["event"] == name for event in self.events)
 
+    def count(self, name: str) -> int:
+        """How often an event came, over all starts."""
+        with self._changed:
+            return sum(event["event"] == name for event in self.events)
+
     def forget_feeds(self) -> None:
         with self._changed:
             self._limit_s = None

@@ -2,7 +2,9 @@
 
 lwIP looks names up blocking, up to a quarter of a minute when nobody answers: that would cost
 audio. So a thread of its own asks (the call lets go of the interpreter's lock), and the answer is
-kept for a while.
+kept for a while. It tells one address a name unless it was built for more (ESP-IDF
+components/lwip/Kconfig, LWIP_DNS_MAX_HOST_IP); an address that fails is forgotten, and the name
+server asked again.
 """
 
 import _thread
@@ -23,7 +25,7 @@ class Net(sockets.Net):
     def __init__(self, roots_der, is_up):
         super().__init__(roots_der)
         self._is_up = is_up
-        self._kept = {}  # host -> (address, ticks)
+        self._kept = {}  # host -> (addresses, ticks)
         self._asked = None  # (host, list for the answer) while a thread asks
 
     async def open(self, host, port, is_tls):
@@ -42,10 +44,11 @@ class Net(sockets.Net):
             if len(self._kept) >= _KEPT_NAMES:
                 self._kept.clear()
             kept = self._kept[host] = (await self._ask(host), ticks_ms())
-        return sockets.look_up(kept[0], port, kind)  # an address: nobody is asked
+        # Addresses: nobody is asked.
+        return [sockets.look_up(address, port, kind)[0] for address in kept[0]]
 
     async def _ask(self, host):
-        """The address of host. Raises Transient(dns_failed, low_memory)."""
+        """The addresses of host. Raises Transient(dns_failed, low_memory)."""
         started = ticks_ms()
         while self._asked is None or self._asked[0] != host:
             if self._asked is None or self._asked[1]:
@@ -62,7 +65,7 @@ class Net(sockets.Net):
             await self._wait_a_little(started)
         if self._asked is not None and self._asked[1] is answer:
             self._asked = None
-        if isinstance(answer[0], str):
+        if answer[0]:
             return answer[0]
         raise Transient("dns_failed", host)
 
@@ -78,8 +81,12 @@ class Net(sockets.Net):
 
 
 def _look_up(host, answer):
-    """In a thread: puts the address of host into answer, or None."""
+    """In a thread: puts the addresses of host into answer, or None."""
+    found = []
     try:
-        answer.append(sockets.look_up(host, 0, 0)[-1][0])
+        for entry in sockets.look_up(host, 0, 1):  # SOCK_STREAM: each address once
+            if entry[-1][0] not in found:
+                found.append(entry[-1][0])
+        answer.append(found)
     except (Transient, ValueError, MemoryError):
         answer.append(None)

@@ -7,7 +7,6 @@ import os
 
 from device.hal.sim.control import Console
 from device.hal.sim.flash import FlashStorage
-from device.hal.sim.microphone import Microphone
 from device.hal.sim.net import Net
 from device.hal.sim.parts import Battery, Button, ClockPort, Indicator, System, Watchdog, Wifi
 from device.hal.sim.secrets import Secrets
@@ -17,6 +16,7 @@ class Board:
     """The ports by name; see device/hal/ports.py."""
 
     modem = None
+    filling = None  # the task that fills the flash, once somebody asked for it
 
     def __init__(self, spec):
         self._spec = spec
@@ -87,6 +87,18 @@ def _console(address):
     return SerialConsole()
 
 
+def _microphone(spec, truth_path, event):
+    """One that hears a file, or where `audio` is an address, a room."""
+    if isinstance(spec["audio"], list):
+        from device.hal.sim.room import RoomMicrophone
+
+        return RoomMicrophone(tuple(spec["audio"]), truth_path, spec["rate_hz"], event)
+    from device.hal.sim.microphone import Microphone
+
+    speed, driver_ms = spec["speed"], spec.get("driver_ms", 500)
+    return Microphone(spec["audio"], truth_path, spec["rate_hz"], speed, driver_ms, event)
+
+
 def build():
     folder = _folder()
     with open(folder + "/board.json") as f:
@@ -102,20 +114,16 @@ def build():
     if spec.get("spare_kb"):
         board.media = board.storage, FlashStorage(folder, spec["spare_kb"], "spare")
         board.storage = board.media[not board.storage.is_mounted]
-    board.microphone = Microphone(
-        spec["audio"],
-        folder + "/truth.pcm",
-        spec["rate_hz"],
-        spec["speed"],
-        spec.get("driver_ms", 500),
-        console.event,
-    )
+    board.microphone = _microphone(spec, folder + "/truth.pcm", console.event)
     board.wifi = wifi = Wifi(spec["wifi"])
     board.trusted_roots = lambda: _trusted_roots(folder)
     board.net = net = Net(spec["hosts"], board.trusted_roots(), wifi.is_up)
     wifi.on_drop = net.drop_all
-    board.clock = clock = ClockPort(spec.get("rtc") == "host")
+    board.clock = clock = ClockPort(spec.get("rtc") in ("host", "2000"))
+    if spec.get("rtc") == "2000":  # where an RTC begins anew
+        clock.step(946684800 - clock.rtc_unix_s())
     board.battery = battery = Battery(spec.get("battery_pct"))
+    battery.charging = bool(spec.get("charging"))
     board.button = button = Button()
     board.indicator = Indicator(event)
     board.watchdog = Watchdog(event)
@@ -133,6 +141,13 @@ def build():
         if board.modem:
             board.modem.spec.update(command.get("spec", {}))
 
+    def set_full(command):
+        from device.hal.sim import filler
+
+        if board.filling is not None:
+            board.filling.cancel()
+        board.filling = filler.set_full(board.storage, bool(command.get("full")))
+
     console.attach(
         {
             "modem": set_modem,
@@ -142,6 +157,7 @@ def build():
             "battery": set_battery,
             "clock_step": lambda command: clock.step(int(command.get("seconds", 0))),
             "secrets_changed": lambda command: secrets.reload(),
+            "fill": set_full,
             "flash_counts": lambda command: console.event("flash", **board.storage.counts()),
         }
     )

@@ -15,6 +15,6 @@ class NamedSockets:
 
     def getaddrinfo(self, host, port, *kind):
         try:
-            return socket.getaddrinfo(self._resolve(host), port, *kind)
+            return socket.getaddrinfo(self._resolve(host)[0], port, *kind)
         except Transient as e:
             raise OSError(e.code)

@@ -9,7 +9,8 @@ from device.hal import sockets
 
 
 class Net(sockets.Net):
-    """hosts: dict of name -> address; roots_der: trusted roots; is_up(): Wi-Fi.
+    """hosts: dict of name -> address, or several with blanks between; roots_der: trusted roots;
+    is_up(): Wi-Fi.
 
     cellular, once there is a modem: (is_up(), hosts) of 4G, where the world may look otherwise.
     """
@@ -27,13 +28,13 @@ class Net(sockets.Net):
             hosts = self.cellular[1]
         else:
             raise Transient("link_down")
-        address = hosts.get(host)
-        if address is None:
+        addresses = hosts.get(host)
+        if addresses is None:
             raise Transient("dns_failed", host)
-        return address
+        return addresses.split()
 
     async def _find(self, host, port, kind):
-        return sockets.look_up(self._resolve(host), port, kind)
+        return [sockets.look_up(address, port, kind)[0] for address in self._resolve(host)]
 
     def lend(self):
         """See the net port: what a blocking probe needs, with the names of the simulation."""

@@ -7,7 +7,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -120,7 +120,8 @@ def build_app(services: Services, limiter: RateLimiter) -> Starlette:
         serve = functools.partial(_serve, services, operations)
         routes.append(Route(path, serve, methods=list(operations)))
     refuse = functools.partial(_refuse_route, services)
-    app = Starlette(routes=routes, exception_handlers={HTTPException: refuse, Exception: refuse})
+    handlers = {HTTPException: refuse, ClientDisconnect: _hang_up, Exception: refuse}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False  # /v1/recordings/ is another path: not found
     app.add_middleware(Throttle, limiter=limiter, services=services)
     return app
@@ -157,6 +158,11 @@ async def _health(services: Services, _request: Request) -> Response:
     return _response(
         Answer(200, {"status": "healthy", "database": "connected", "billing": "none"})
     )
+
+
+async def _hang_up(_request: Request, _error: Exception) -> Response:
+    """The client's power went in the middle of a request: not our fault; nobody reads it."""
+    return Response(status_code=400)
 
 
 async def _refuse_route(services: Services, _request: Request, error: Exception) -> Response:
