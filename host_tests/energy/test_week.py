@@ -32,8 +32,8 @@ def week(*options):
 def test_a_week_by_schedule(drift_ppm):
     found = week("--mode", "schedule", "--drift-ppm", drift_ppm)
     assert len(found["late_ms"]) == found["takes_due"] == 14
-    # Ticks of a sleep are wrong by up to 1 %; the saver asks for the time at 20 s of doubt. They are
-    # 20.2 s of the world where the ticks are slow, and joining and asking take another second.
+    # Ticks of a sleep are wrong by up to 1 %; the saver asks for the time at 20 s of doubt: 20.2 s
+    # of the world where the ticks are slow, and joining and asking take another second.
     assert max(map(abs, found["late_ms"])) < 22_000, found["late_ms"]
     assert found["heard"] == found["delivered"] > 14 * 155 * 8000
     assert found["violations"] == []
