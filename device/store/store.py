@@ -214,10 +214,14 @@ class ClipStore:
     def save(self, clip, **changes):
         """clip.save with the medium's errors translated."""
         self._note(clip.number)
+        is_open = clip.record and clip.state == OPEN
+        was_torn = is_open and clip.number != self.open_number
         try:
             clip.save(**changes)
         except OSError as e:
             raise medium_error(e, "record")
+        if was_torn and clip.state != OPEN and clip.number > self._census_end:
+            self.waiting += 1  # left open in this boot, and repaired: no census has seen it
         if self.ledger and "why" in changes:
             self.ledger.set_aside(clip.record)
 

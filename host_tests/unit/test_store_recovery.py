@@ -265,6 +265,22 @@ def test_a_clip_that_is_met_later_is_repaired_when_it_is_told(board):
     assert board.clip(clip.number).state == CLOSED and board.notified >= 1
 
 
+def test_what_this_boot_left_open_is_counted_once_it_is_repaired(board):
+    """A recorder that counts nothing as waiting puts its radio to rest: the clip would stay."""
+    board.recover()
+    clip, writer = board.store.open({**FACTS, "epoch": 0})
+    writer.write_header(memoryview(bytes(WavCodec(RATE_HZ).header_bytes)))
+    writer.write(memoryview(bytes(2 * RATE_HZ)), RATE_HZ)
+    board.store.leave_open(writer)
+    assert board.store.waiting == 0
+    board.run(pend=[clip.number])
+    assert board.clip(clip.number).state == CLOSED
+    assert board.store.waiting == 1
+    board.boot()
+    board.recover()
+    assert board.store.waiting == 1, "as the next boot counts it"
+
+
 def test_the_census_counts_many_clips(board):
     for _ in range(40):
         fakes.add_clip(board.store, 10)
