@@ -27,9 +27,8 @@ _FILE_MODULES = (
 )
 # Module -> lengths in ms of the sleeps that only look around.
 _POLLS = {
-    "supervisor.indicator": ("_LOOK_MS",),
     "supervisor.supervisor": ("_FEED_MS",),
-    "supervisor.heartbeat": ("_CHECK_MS",),
+    "supervisor.heartbeat": ("_CHECK_MS", "_OFF_MS"),
     "link.link": ("_WATCH_MS",),
 }  # fmt: skip
 _POLL_WAITS = (
@@ -38,6 +37,7 @@ _POLL_WAITS = (
     "link.timekeeper",
     "link.link",
     "power.keeper",
+    "supervisor.indicator",
 )
 _MARKS = (32768 - 900, 32768 + 900, 1000, 20, 0)  # of a voice: span, energy
 
@@ -81,7 +81,7 @@ def install(settings_changes):
     for name in _POLL_WAITS:
         module(name).wait_for_ms = clockwork.waiter(current_loop, is_poll=True)
     recorder = module("capture.recorder")
-    recorder.wait_for_ms = _recorder_wait(recorder._CHECK_MS)
+    recorder.wait_for_ms = _recorder_wait((recorder._CHECK_MS, recorder._IDLE_MS))
     for name in ("app", "transfer.lane", "http.client", "supervisor.supervisor"):
         module(name).gc = types.SimpleNamespace(collect=lambda: Hook.world.stall(costs.GC))
     module("capture.signal").measure = _measure
@@ -132,12 +132,12 @@ class _Os:
         return getattr(Hook.world.medium, name)
 
 
-def _recorder_wait(check_ms):
+def _recorder_wait(polls_ms):
     poll = clockwork.waiter(current_loop, is_poll=True)
     exact = clockwork.waiter(current_loop)
 
     def wait_for_ms(awaitable, limit_ms):
-        return (poll if limit_ms == check_ms else exact)(awaitable, limit_ms)
+        return (poll if limit_ms in polls_ms else exact)(awaitable, limit_ms)
 
     return wait_for_ms
 
