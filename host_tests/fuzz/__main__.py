@@ -7,7 +7,6 @@ coverage guidance (pip install atheris).
 """
 
 import argparse
-import json
 import subprocess
 import sys
 
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from host_tests.fuzz.engine import Result, Target, fuzz
 from host_tests.fuzz.targets import TARGETS
+from tools.torture import summary
 
 _SHOWN_BYTES = 400
 
@@ -41,7 +41,7 @@ def main(argv=None) -> int:
             console.print(f"{result.name}: {words}\n  {data[:_SHOWN_BYTES]!r}", markup=False)
     inputs = sum(result.inputs for result in results)
     failures = sum(len(result.failures) for result in results)
-    print(json.dumps({"part": "spoilt inputs", "inputs": inputs, "broken": failures}))
+    summary.add("spoilt inputs", inputs=inputs, broken=failures)
     return 1 if failures else 0
 
 

@@ -5,7 +5,6 @@ with 1 if one reason is another than the table's, or a clip is not delivered onc
 """
 
 import argparse
-import json
 import pathlib
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from rich.table import Table
 
 from host_tests.hostile.run import Outcome, World
 from host_tests.hostile.world import ACTS, ROUTES
+from tools.torture import summary
 
 
 def main(argv=None) -> int:
@@ -34,8 +34,8 @@ def main(argv=None) -> int:
     faults = [f"{o.route}: {fault}" for o in outcomes for fault in o.faults]
     for fault in faults:
         console.print(fault, markup=False)
-    row = {"faults": sum(o.acts for o in outcomes), "clips": len(outcomes), "broken": len(faults)}
-    print(json.dumps({"part": "hostile world", **row}))
+    acts = sum(o.acts for o in outcomes)
+    summary.add("hostile world", faults=acts, clips=len(outcomes), broken=len(faults))
     return 1 if faults else 0
 
 

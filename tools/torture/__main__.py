@@ -23,6 +23,8 @@ def parts(seeds: int, jobs: int) -> dict[str, list[str]]:
         "heap": ["host_tests.power.heap"],
         "update": ["host_tests.update"],
         "rescue": ["host_tests.rescue"],
+        "hostile": ["host_tests.hostile"],
+        "fuzz": ["host_tests.fuzz"],
     }
 
 
