@@ -13,6 +13,7 @@ from device.http.response import Response, read_response
 from device.link import ntp
 from device.update import certificate
 from host_tests.fuzz.engine import Target, drive, replaced
+from rescue import answer as answer_half
 from rescue import ntp as rescue_ntp
 from rescue import wire as rescue_wire
 from rescue.ends import End
@@ -267,11 +268,12 @@ class _Clock:
 
 def rescue_answer(data: bytes) -> str:
     wire = rescue_wire.Wire.__new__(rescue_wire.Wire)
-    wire._piece = memoryview(bytearray(1024))
-    wire._breathe = _nothing
-    with replaced(rescue_wire, time=_Clock):
-        status, _, content = wire._read(_Sock(data))
-    assert len(content) <= rescue_wire._MOST_BYTES and 200 <= status <= 999
+    wire.piece = memoryview(bytearray(1024))
+    wire.breathe = _nothing
+    wire.sock = _Sock(data)
+    with replaced(answer_half, time=_Clock):
+        status, _, content = answer_half.run(wire)
+    assert len(content) <= answer_half._MOST_BYTES and 200 <= status <= 999
     return "read"
 
 
