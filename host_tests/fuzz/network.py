@@ -180,7 +180,7 @@ def json_text(data: bytes) -> str:
         text = data.decode()
     except UnicodeDecodeError:
         return "no text"
-    if strict_json.fault(text) is not None:
+    if strict_json.fault(data) is not None:
         return "refused"
     try:
         json.loads(text, parse_constant=_no_constant)

@@ -20,10 +20,10 @@ def said(word, data):
         from device import strict_json
 
         try:
-            text = data.decode()
+            data.decode()
         except (ValueError, UnicodeError):
             return "no text"
-        return strict_json.fault(text) or "taken"
+        return strict_json.fault(data) or "taken"
     if word == "body":
         from device.http.response import Response
 
