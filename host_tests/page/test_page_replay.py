@@ -28,9 +28,14 @@ def start(tmp_path):
 
 
 def told(live: Live) -> list[tuple]:
-    """The turns of a run, each with what the recorder answered."""
+    """The turns of a run, each with what the recorder answered: what lasts. That the link is
+    down is said in passing, before the network was looked for, and not always caught.
+    """
     document = json.loads((live.folder / "knobs.json").read_text())
-    return [(e["knob"], e["on"], sorted(e.get("said", []))) for e in document["events"]]
+    return [
+        (e["knob"], e["on"], sorted({*e.get("said", [])} - {"link_down"}))
+        for e in document["events"]
+    ]
 
 
 def proved(live: Live) -> int:
@@ -47,10 +52,10 @@ def test_a_run_replayed_gives_the_same_reasons_and_as_many_clips(start):
     live = start("first", "--keep", "--speed", "40")
     live.wait_open()
     live.turn("speech")
-    for name in ("wifi", "outage"):
+    for name, code in (("wifi", "wifi_not_found"), ("outage", "server_error")):
         live.turn(name)
         live.take(2.5)
-        live.wait(lambda scene, name=name: live.said(name))
+        live.wait(lambda scene, name=name, code=code: code in live.said(name))
         live.turn(name, False)
         live.wait_idle()
     assert live.finish() == 0, live.output()[-3000:]
