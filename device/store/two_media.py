@@ -239,8 +239,9 @@ class TwoMedia:
     async def run(self, check_in):
         """While the first medium is lost, try to mount it again."""
         while True:
-            check_in(3_600_000)
+            check_in(None)
             await self._lost.wait()
+            check_in(3_600_000)
             await sleep_ms(self._again_ms)
             self.look()
 

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from host_tests import ctrl_c
 from tools.cloud import Cloud, CloudError, swift
 from tools.cloud.ca import Authority
 from tools.cloud.storage import Endpoint
@@ -74,13 +75,17 @@ def test_everything_stops_also_after_an_exception(tmp_path):
 def test_a_dying_parent_takes_the_object_store_along(tmp_path, how):
     command = [sys.executable, "-c", _VICTIM, str(tmp_path)]
     victim = subprocess.Popen(
-        command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command,
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=ctrl_c.is_heard,
     )
     try:
         assert victim.stdout.readline() == b"up\n"
         assert len(swift_pids(tmp_path)) == 1
         victim.send_signal(how)
-        victim.wait(10)
+        victim.wait(30)
         wait_until(lambda: swift_pids(tmp_path) == [])
     finally:
         victim.kill()

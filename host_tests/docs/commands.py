@@ -4,6 +4,7 @@ python -m host_tests.docs.commands      # every command with its places, and how
 """
 
 import argparse
+import os
 import pathlib
 import re
 import runpy
@@ -76,9 +77,10 @@ def understand(command: str) -> None:
 
 def _made(words: list[str]) -> list[str]:
     """The command lines of ours that make would run. Raises SystemExit for an unknown target."""
-    run = subprocess.run(
-        ["make", "-n", "PYTHON=python3", *words[1:]], cwd=ROOT, capture_output=True, text=True
-    )
+    # Not as a part of the make that may run this: its flags and messages would come along.
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", "-n", "PYTHON=python3", *words[1:]]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=ours)
     if run.returncode:
         raise SystemExit(run.stderr)
     lines = [line for line in run.stdout.splitlines() if " -m " in line]

@@ -13,6 +13,7 @@ import time
 
 import httpx
 
+from host_tests import ctrl_c
 from host_tests.conftest import ROOT
 from tools.page.job import AT_REST
 
@@ -44,6 +45,7 @@ class Live:
             stdout=self._log.open("wb"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=ctrl_c.is_heard,
         )
         found = self._wait_output(_ADDRESS)
         self.address = found[1]
@@ -58,7 +60,7 @@ class Live:
     def output(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def _wait_output(self, pattern: re.Pattern, limit_s: float = 60.0) -> re.Match:
+    def _wait_output(self, pattern: re.Pattern, limit_s: float = 120.0) -> re.Match:
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             found = pattern.search(self.output())
@@ -85,7 +87,7 @@ class Live:
             self.has_ended = True
             self._changed.notify_all()
 
-    def wait(self, condition, limit_s: float = 40.0):
+    def wait(self, condition, limit_s: float = 90.0):
         """condition(scene) once it is true; fails with the last picture."""
         with self._changed:
             found = self._changed.wait_for(
@@ -111,9 +113,9 @@ class Live:
         return {one["code"] for one in self.knob(name)["said"]}
 
     def wait_open(self) -> None:
-        self.wait(lambda scene: scene["run"]["phase"] == "open", 90)
+        self.wait(lambda scene: scene["run"]["phase"] == "open", 180)
 
-    def wait_idle(self, limit_s: float = 60.0) -> None:
+    def wait_idle(self, limit_s: float = 120.0) -> None:
         """Until nothing is recorded and nothing waits."""
         self.wait(is_idle, limit_s)
 
@@ -126,7 +128,7 @@ class Live:
         self.turn("press")
         self.wait(lambda scene: scene["status"] and scene["status"]["recorder"]["code"] == "idle")
 
-    def finish(self, limit_s: float = 100.0) -> int:
+    def finish(self, limit_s: float = 200.0) -> int:
         """Ctrl-C, the proof, the exit code."""
         os.kill(self.process.pid, signal.SIGINT)
         return self.process.wait(limit_s)

@@ -9,6 +9,7 @@ from host_tests.page.live import Live
 from host_tests.page.test_page_parts import LOG, made_bundle
 from tools.page import from_bundle
 
+pytestmark = pytest.mark.timeout(400)  # each wait in it has a shorter limit of its own
 PROVED = re.compile(r"PROVED (\d+) clips")
 
 
@@ -27,9 +28,14 @@ def start(tmp_path):
 
 
 def told(live: Live) -> list[tuple]:
-    """The turns of a run, each with what the recorder answered."""
+    """The turns of a run, each with what the recorder answered: what lasts. That the link is
+    down is said in passing, before the network was looked for, and not always caught.
+    """
     document = json.loads((live.folder / "knobs.json").read_text())
-    return [(e["knob"], e["on"], sorted(e.get("said", []))) for e in document["events"]]
+    return [
+        (e["knob"], e["on"], sorted({*e.get("said", [])} - {"link_down"}))
+        for e in document["events"]
+    ]
 
 
 def proved(live: Live) -> int:
@@ -38,19 +44,18 @@ def proved(live: Live) -> int:
 
 def replayed(start, name: str, path, *arguments: str) -> Live:
     live = start(name, "--replay", str(path), *arguments)
-    assert live.process.wait(110) == 0, live.output()[-3000:]
+    assert live.process.wait(200) == 0, live.output()[-3000:]
     return live
 
 
-@pytest.mark.timeout(240)
 def test_a_run_replayed_gives_the_same_reasons_and_as_many_clips(start):
     live = start("first", "--keep", "--speed", "40")
     live.wait_open()
     live.turn("speech")
-    for name in ("wifi", "outage"):
+    for name, code in (("wifi", "wifi_not_found"), ("outage", "server_error")):
         live.turn(name)
         live.take(2.5)
-        live.wait(lambda scene, name=name: live.said(name))
+        live.wait(lambda scene, name=name, code=code: code in live.said(name))
         live.turn(name, False)
         live.wait_idle()
     assert live.finish() == 0, live.output()[-3000:]
@@ -62,7 +67,6 @@ def test_a_run_replayed_gives_the_same_reasons_and_as_many_clips(start):
     assert proved(again) == proved(live) == 5
 
 
-@pytest.mark.timeout(150)
 def test_a_power_cut_in_the_main_job_is_replayed_and_the_rest_is_heard(start, tmp_path):
     """The file's own run: no room, the plain recorder, and the person presses once more."""
     path = tmp_path / "knobs.json"
@@ -82,7 +86,6 @@ def test_a_power_cut_in_the_main_job_is_replayed_and_the_rest_is_heard(start, tm
     assert heard.read_bytes() == (live.folder / "heard.pcm").read_bytes()
 
 
-@pytest.mark.timeout(150)
 def test_a_support_bundle_is_replayed(start, tmp_path):
     log = "\n".join(LOG.splitlines()[:9])  # a take, an outage, the network away and back
     lines = from_bundle.read_log(made_bundle(tmp_path / "rec1.tar.gz", log))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from host_tests import ctrl_c
 from host_tests.conftest import ROOT
 from tools import bootstrap
 
@@ -122,6 +123,7 @@ def test_a_stopped_run_leaves_nothing_running(number, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=ctrl_c.is_heard,
     )
     deadline = time.monotonic() + 60
     while len(descendants(process.pid)) < 2:  # the board and the object store

@@ -12,6 +12,7 @@ import time
 import pytest
 from field_bench import Person, wait_until
 
+from host_tests import ctrl_c
 from tools.recorder import line as serial_line
 from tools.recorder import logtext
 from tools.recorder.line import Line
@@ -79,6 +80,7 @@ def test_ctrl_c_leaves_the_console_and_not_the_recorder(running):
         stdout=subprocess.PIPE,
         cwd=ROOT,
         text=True,
+        preexec_fn=ctrl_c.is_heard,
     )
     with process:
         assert "Leave with" in process.stderr.readline()

@@ -13,6 +13,7 @@ import time
 import pytest
 from provision_bench import ARCH, OLD_CONFIG, OLD_TOKEN, Bench, Images, live, old_release
 
+from host_tests import ctrl_c
 from tools.image import tree
 from tools.recorder import inputs
 from tools.recorder.errors import ToolError
@@ -155,7 +156,9 @@ def test_ctrl_c_leaves_a_recorder_that_works_and_a_way_to_go_on(bench):
     config = bench.file("new.json", '{"log": {"level": "info"}}')
     command = [sys.executable, "-m", "tools", "provision", "--board", serial.device]
     command += ["--config", config, "--record", str(bench.folder / "record.jsonl")]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=ctrl_c.is_heard
+    )
     said = ""
     while "copies the program" not in said:
         line = process.stderr.readline()

@@ -101,6 +101,27 @@ class Bench:
         fakes.run(main(), time)
 
 
+def test_its_task_rests_while_nothing_is_lost(tmp_path, time):
+    """Who has promised to come back within an hour and waits for a loss is reset every hour."""
+    bench = Bench(tmp_path)
+    promised = []
+
+    async def main():
+        task = asyncio.create_task(bench.store.run(promised.append))
+        await asyncio.sleep(5)
+        assert promised[-1] is None
+        bench.card.pull()
+        bench.store.check()
+        await asyncio.sleep(5)
+        assert promised[-1] is not None and promised[-1] > bench.card.again_ms
+        bench.card.put_in()
+        await asyncio.sleep(200)
+        assert promised[-1] is None and not bench.store.is_lost
+        fakes.stop(task)
+
+    fakes.run(main(), time)
+
+
 def test_while_both_are_there_the_first_is_used(tmp_path):
     bench = Bench(tmp_path)
     assert [fakes.add_clip(bench.store, 100).number for _ in range(2)] == [1, 2]

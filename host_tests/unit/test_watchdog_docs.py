@@ -15,6 +15,7 @@ TASKS = {
     "power/keeper": "power",
     "power/brown_out": "power, on the mains",
     "store/recovery": "recovery",
+    "store/two_media": "medium",
     "log_ring": "log",
     "link/link": "link",
     "link/timekeeper": "timekeeper",

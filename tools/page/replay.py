@@ -8,8 +8,9 @@
 since then: a replay on a slower laptop turns the same knob at the same moment of the recorder's
 life. `at_s`, seconds since the run began, and `said`, what the recorder answered, are for people.
 Marks: start N and take N, counted from 1; clip N closed, created, put, complete, delivered
-(watch.py); knob N, the Nth event of this file; knob N said, when the recorder answered it: so no
-knob is put off before it was noticed.
+(watch.py); knob N, the Nth event of this file; knob N said, when the recorder answered it, and
+knob N said CODE: so no knob is put off before it was noticed, or at a word in passing (link_down
+before wifi_not_found) that is not always caught.
 
 `run` holds options of tools/simulate.py: without the same equipment the knobs mean another thing.
 `plays` false: the run presses no button by itself, the file does.
@@ -106,6 +107,7 @@ class Keeper:
             if events[i - 1]["knob"] == name and events[i - 1]["on"]:
                 events[i - 1].setdefault("said", []).append(code)
                 self._watch.mark(f"knob {i} said")
+                self._watch.mark(f"knob {i} said {code}")
                 self._write()
                 return
 

@@ -16,6 +16,7 @@ microphone_dead: The microphone is silent as a dead one
 microphone_stuck: The microphone is stuck
 microphone_blocked: The microphone is covered
 low_memory: Short of memory
+read_failed: A clip cannot be read from the card
 battery_low: The battery is nearly empty
 dozing: Dozing until it gets loud
 nothing_to_send: Nothing to send

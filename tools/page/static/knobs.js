@@ -10,6 +10,7 @@ export class Knobs {
     this.root = root;
     this.refused = refused;
     this.shown = new Map();
+    this.laptopIsOn = false;
     this.microphone = new Microphone((pcm, rate) => post(`say?rate=${rate}`, pcm, "application/octet-stream"));
   }
 
@@ -17,7 +18,9 @@ export class Knobs {
     if (!this.shown.size) this.build(scene.knobs);
     for (const knob of scene.knobs) this.update(knob);
     const laptop = scene.knobs.find((knob) => knob.name === "laptop");
-    if (!laptop.is_on) this.microphone.stop();
+    // At the change alone: a picture from before the click may come after it.
+    if (this.laptopIsOn && !laptop.is_on) this.microphone.stop();
+    this.laptopIsOn = laptop.is_on;
   }
 
   build(knobs) {
@@ -57,6 +60,8 @@ export class Knobs {
         return;
       }
     }
-    say(this.refused, (await turn(name, on)) ?? "");
+    const refusal = await turn(name, on);
+    if (refusal && name === "laptop" && on) this.microphone.stop();
+    say(this.refused, refusal ?? "");
   }
 }

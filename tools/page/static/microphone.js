@@ -15,6 +15,7 @@ export class Microphone {
       this.stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
     } catch (error) {
       if (error.name === "NotFoundError") return "This laptop has no microphone: “Somebody reads aloud” speaks in its place.";
+      if (error.name !== "NotAllowedError") return `The browser cannot use the microphone (${error.name}): does another program hold it?`;
       return "The browser was not allowed to use the microphone: allow it for this page, and try again.";
     }
     this.context = new AudioContext();
