@@ -48,12 +48,15 @@ class Board:
             except OSError:
                 pass  # it is there already
             return "/rec"
+        card = None
         try:
             card = machine.SDCard(**esp32_pins.wiring(table, machine.Pin))
             card.info()  # raises where a card that does not answer reads as rubbish
             vfs.mount(vfs.VfsFat(card), "/sd")
-        except ValueError:
-            raise OSError(22)
+        except (OSError, ValueError) as e:
+            if card is not None:
+                card.deinit()  # a host begun once is refused the second time (sdmmc_host_init)
+            raise OSError(getattr(e, "errno", None) or 22)
         return "/sd"
 
     def roots(self):

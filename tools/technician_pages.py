@@ -193,9 +193,7 @@ def provision(laptop: Laptop, folder: pathlib.Path, cloud) -> None:
     names = [f"24C0FFEE000{n}" for n in range(1, 5)]
     boards = [SerialBoard(folder / name, name) for name in names]
     for number, board in enumerate(boards):
-        board.equip(
-            hosts=cloud.hosts, root_der=cloud.ca_der, wifi={SSID: WIFI_PASSWORD}, system_kb=2048
-        )
+        board.equip(hosts=cloud.hosts, root_der=cloud.ca_der, wifi={SSID: WIFI_PASSWORD})
         shown_as[board.device] = f"/dev/ttyACM{number}"
     with contextlib.ExitStack() as stack:
         for board in boards:

@@ -10,10 +10,9 @@ from tools.cloud.client import loopback_client
 from tools.image import littlefs_image, tree
 from tools.recorder import minting
 from tools.sim.board import SSID, WIFI_PASSWORD
-from tools.sim.serial import SerialBoard
+from tools.sim.serial import SYSTEM_KB, SerialBoard
 
 ARCH = "x64"
-SYSTEM_KB = 2048
 OLD_TOKEN = "dtok_of_before_0123456789"
 OLD_CONFIG = b'{"log": {"level": "debug"}}\n'
 
@@ -99,7 +98,7 @@ class Bench:
             reach |= {"hosts": self.cloud.hosts, "root_der": self.cloud.ca_der}
         if kind != "empty":
             shutil.copy(self._images.get(kind), board.hardware / "system.img")
-        board.equip(**(reach | {"system_kb": SYSTEM_KB} | equipment))
+        board.equip(**(reach | equipment))
         if kind in ("old", "flat"):
             secrets = {"values": {"token": OLD_TOKEN}, "counters": {"epoch": 1}}
             (board.hardware / "secrets.json").write_text(json.dumps(secrets))

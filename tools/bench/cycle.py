@@ -17,7 +17,7 @@ from tools.sim.board import SSID, BoardError, VirtualBoard, find_micropython
 
 RATE_HZ = 16000
 SHORTEST_CLIP_S = 30
-ENOUGH_KB = 320
+ENOUGH_KB = 384
 LEAST_KB = 64
 STEP_KB = 4
 _IDLE_S = 8

@@ -119,7 +119,7 @@ def import_rows(folder: pathlib.Path) -> list[Row]:
     rescue = [
         name.removesuffix(".mpy").replace("/", ".").removesuffix(".__init__")
         for name in tree.root_files(HOST_ARCH)
-        if name.startswith("rescue/") and "esp32" not in name
+        if name.startswith("rescue/")
     ]
     found = import_figures(rescue, folder)
     rows.append(Row("", "import of the rescue program alone", found["kept_bytes"] / KIB, 64))

@@ -57,9 +57,15 @@ def release_files(arch: str, board: str | None = None, root: pathlib.Path = ROOT
 
 
 def root_files(arch: str, root: pathlib.Path = ROOT) -> Tree:
-    """What lies outside the releases and changes rarely: boot.py, main.py and rescue/."""
-    compiled = _compiled(arch, root)
-    return {n: d for n, d in compiled.items() if n in SOURCE_FILES or n.startswith("rescue/")}
+    """What lies outside the releases and changes rarely: boot.py, main.py and rescue/, without
+    its ports of other platforms.
+    """
+    foreign = "rescue/esp32_" if arch == HOST_ARCH else "rescue/sim_"
+    return {
+        name: data
+        for name, data in _compiled(arch, root).items()
+        if name in SOURCE_FILES or (name.startswith("rescue/") and not name.startswith(foreign))
+    }
 
 
 def rom_files(arch: str, board: str | None = None, root: pathlib.Path = ROOT) -> Tree:
@@ -100,7 +106,7 @@ def board_tree(
 
 def frozen_sources(root: pathlib.Path = ROOT) -> Tree:
     """The program as source, for people who freeze it into their firmware: names stay long (they
-    cost no RAM there), the simulator's HAL is left out.
+    cost no RAM there), the simulator's ports are left out.
     """
     names = [pathlib.Path(name) for name in SOURCE_FILES]
     for package in PACKAGES:
@@ -108,7 +114,7 @@ def frozen_sources(root: pathlib.Path = ROOT) -> Tree:
     return {
         name.as_posix(): stamped(root, name)
         for name in names
-        if not name.as_posix().startswith("device/hal/sim/")
+        if not name.as_posix().startswith(("device/hal/sim/", "rescue/sim_"))
     }
 
 
