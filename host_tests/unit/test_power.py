@@ -55,7 +55,7 @@ class Part:
         self.rests, self.lane_rests, self.beat_ms = 86_400_000, 86_400_000, 86_400_000
         self.interval_ms = 600_000
         self.in_hand = 0
-        self.recording = self.busy = self.is_asleep = False
+        self.recording = self.busy = self.is_asleep = self.is_asking = False
         self.pause = 0
         self.denied = []
         self.quiet, self.dozing = 0, []
@@ -317,6 +317,16 @@ def test_a_schedule_wants_the_time_better_than_twenty_seconds(time):
     assert b.link.off is None
 
 
+def test_the_radio_stays_while_a_heartbeat_waits_for_its_answer(time):
+    """Its next one is far from the moment at which it is sent, and answers may be slow."""
+    b = Bench(time, sleeps=False)
+    b.heartbeat.beat_ms, b.heartbeat.is_asking = 43_200_000, True
+    b.run(60)
+    assert b.link.offs == [None]
+    b.run(20, (1, b.set(b.heartbeat, is_asking=False)))
+    assert b.link.offs == [None, "nothing_to_send"]
+
+
 # -- sleep ------------------------------------------------------------------------------------
 
 
@@ -378,6 +388,7 @@ def test_a_command_over_the_cable_keeps_it_awake(time):
     [
         ("recorder", {"rests": 0}),
         ("lane", {"rests": 0}),
+        ("heartbeat", {"is_asking": True}),
         ("recovery", {"busy": True}),
         ("battery", {"charging": True}),
         ("battery", {"level": None}),
@@ -425,6 +436,23 @@ def test_an_empty_battery_sleeps_whatever_waits(time):
     b.battery.charging = True
     b.run(60)
     assert b.link.off is None and b.recorder.denied[-1] is None and not b.indicator.is_asleep
+
+
+@pytest.mark.parametrize(
+    "part, values, idle",
+    [
+        ("lane", {"in_hand": 7}, {"in_hand": 0}),
+        ("heartbeat", {"is_asking": True}, {"is_asking": False}),
+    ],
+)
+def test_a_request_ends_before_it_sleeps_also_with_an_empty_battery(time, part, values, idle):
+    """Asleep, its time limit would pass by up to a slice, and its buffers be held for so long."""
+    b = Bench(time, level=4)
+    b.set(getattr(b, part), **values)()
+    b.run(600)
+    assert b.link.off == "battery_low" and b.port.slices == []
+    b.run(60, (1, b.set(getattr(b, part), **idle)))
+    assert b.port.slices
 
 
 def test_slept_ticks_are_doubted(time):
