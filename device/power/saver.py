@@ -56,8 +56,6 @@ class Saver:
 
     def _radio_rests_ms(self):
         """How long nobody needs the radio: ms, 0: now."""
-        if self._heartbeat.is_asking:
-            return 0
         if self._recovery.is_busy():
             return 0  # the waiting clips are not counted yet
         sure_ms = _LONG_MS

@@ -48,7 +48,7 @@ class Heartbeat:
         self._log = log
         self._next_up_ms = 0
         self._announce_up_ms = 0
-        self.is_asking = False  # a beat is under way: until it ends the radio is needed
+        self.is_asking = False  # a beat is under way: the board does not sleep
         self._said_sync = False  # in the last beat that arrived
         self._doublings = 0  # of the interval, while the project's requests are used up
         self.firmware = ""

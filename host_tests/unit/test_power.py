@@ -317,16 +317,6 @@ def test_a_schedule_wants_the_time_better_than_twenty_seconds(time):
     assert b.link.off is None
 
 
-def test_the_radio_stays_while_a_heartbeat_waits_for_its_answer(time):
-    """Its next one is far from the moment at which it is sent, and answers may be slow."""
-    b = Bench(time, sleeps=False)
-    b.heartbeat.beat_ms, b.heartbeat.is_asking = 43_200_000, True
-    b.run(60)
-    assert b.link.offs == [None]
-    b.run(20, (1, b.set(b.heartbeat, is_asking=False)))
-    assert b.link.offs == [None, "nothing_to_send"]
-
-
 # -- sleep ------------------------------------------------------------------------------------
 
 
