@@ -102,8 +102,8 @@ class Saver:
         """For how long the whole board has nothing to do; 0: it has."""
         if self._port is None or self._clock.uptime_ms() < self._awake_up_ms:
             return 0
-        if self._recovery.is_busy():
-            return 0
+        if self._recovery.is_busy() or self._lane.in_hand or self._heartbeat.is_asking:
+            return 0  # a request that is under way ends by itself, also without a radio
         rests_ms = self._recorder.rests_ms()
         if self._dozes and self._recorder.quiet_ms() >= _QUIET_MS:
             rests_ms = _QUIET_MS

@@ -48,6 +48,7 @@ class Heartbeat:
         self._log = log
         self._next_up_ms = 0
         self._announce_up_ms = 0
+        self.is_asking = False  # a beat is under way: the board does not sleep
         self._said_sync = False  # in the last beat that arrived
         self._doublings = 0  # of the interval, while the project's requests are used up
         self.firmware = ""
@@ -95,6 +96,13 @@ class Heartbeat:
 
     async def _beat(self):
         """Send one; returns the DeviceError that it ended with, None if it was accepted."""
+        self.is_asking = True
+        try:
+            return await self._ask()
+        finally:
+            self.is_asking = False
+
+    async def _ask(self):
         self._next_up_ms = self._clock.uptime_ms() + self.interval_ms
         is_sync = self._lane.is_sending
         was_refused = self._lane.reason.code == "auth_refused"

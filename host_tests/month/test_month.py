@@ -2,14 +2,17 @@
 history, and a planted defect is caught (tools/torture/).
 """
 
+import multiprocessing
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from host_tests.conftest import ROOT
-from tools.torture import defects
+from tools.torture import defects, months
 
 SEEDS = 25
 
@@ -56,6 +59,23 @@ def test_a_month_of_real_flac_breaks_none():
     done = month("--seed", 300, "--flac")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "1 seeds, 0 with a violation" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "end, said",
+    [(signal.SIGKILL, "a worker process ended"), (signal.SIGSTOP, "nothing was heard")],
+)
+def test_a_worker_that_is_lost_ends_the_run_with_an_error(end, said):
+    """Killed by the system for want of memory, say, or hanging: never waited for without end."""
+    before = multiprocessing.active_children()
+    found = months.every(range(1, 10_000), 2, False, jobs=1, silent_s=15)
+    assert next(found).seed == 1
+    (worker,) = (p for p in multiprocessing.active_children() if p not in before)
+    os.kill(worker.pid, end)
+    with pytest.raises(months.WorkerLost, match=said):
+        list(found)
+    worker.join(10)
+    assert worker.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(

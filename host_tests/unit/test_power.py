@@ -55,7 +55,7 @@ class Part:
         self.rests, self.lane_rests, self.beat_ms = 86_400_000, 86_400_000, 86_400_000
         self.interval_ms = 600_000
         self.in_hand = 0
-        self.recording = self.busy = self.is_asleep = False
+        self.recording = self.busy = self.is_asleep = self.is_asking = False
         self.pause = 0
         self.denied = []
         self.quiet, self.dozing = 0, []
@@ -378,6 +378,7 @@ def test_a_command_over_the_cable_keeps_it_awake(time):
     [
         ("recorder", {"rests": 0}),
         ("lane", {"rests": 0}),
+        ("heartbeat", {"is_asking": True}),
         ("recovery", {"busy": True}),
         ("battery", {"charging": True}),
         ("battery", {"level": None}),
@@ -425,6 +426,23 @@ def test_an_empty_battery_sleeps_whatever_waits(time):
     b.battery.charging = True
     b.run(60)
     assert b.link.off is None and b.recorder.denied[-1] is None and not b.indicator.is_asleep
+
+
+@pytest.mark.parametrize(
+    "part, values, idle",
+    [
+        ("lane", {"in_hand": 7}, {"in_hand": 0}),
+        ("heartbeat", {"is_asking": True}, {"is_asking": False}),
+    ],
+)
+def test_a_request_ends_before_it_sleeps_also_with_an_empty_battery(time, part, values, idle):
+    """Asleep, its time limit would pass by up to a slice, and its buffers be held for so long."""
+    b = Bench(time, level=4)
+    b.set(getattr(b, part), **values)()
+    b.run(600)
+    assert b.link.off == "battery_low" and b.port.slices == []
+    b.run(60, (1, b.set(getattr(b, part), **idle)))
+    assert b.port.slices
 
 
 def test_slept_ticks_are_doubted(time):

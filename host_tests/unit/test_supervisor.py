@@ -434,6 +434,25 @@ def test_beats_of_a_fleet_spread_when_power_returns(tmp_path, time):
     assert len(starts) == 32 and max(starts) < 600_000 / 20
 
 
+def test_a_beat_says_that_it_is_under_way_until_it_ends_however(tmp_path, time):
+    b = Beats(tmp_path, time)
+    during = []
+    answer = b.cloud.heartbeat
+
+    async def slowly(body):
+        await asyncio.sleep(30)
+        during.append(b.heartbeat.is_asking)
+        return await answer(body)
+
+    b.cloud.heartbeat = slowly
+    b.cloud.faults = [Transient("timeout"), NeedsOperator("auth_refused")]
+    for told in ({"sent": 0, "failed": 1}, {"sent": 0, "failed": 2}, {"sent": 1, "failed": 2}):
+        announce(b)
+        assert b.heartbeat.as_dict() == told and not b.heartbeat.is_asking
+        time.advance(1_000_000)
+    assert during == [True] * 3
+
+
 def test_what_an_answer_says_beyond_the_contract_is_counted(tmp_path, time):
     b = Beats(tmp_path, time)
     assert "not_understood" not in b.heartbeat.as_dict()

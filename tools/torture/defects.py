@@ -33,6 +33,7 @@ class Defect:
 
     caught_by: the invariants that may notice it; a crash does not count. faults: how many events
     of bad weather must coincide before it shows. in_chunks: it shows only where clips go so.
+    with_cuts: it lies between two writes, and is hunted where the power goes in each take.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Defect:
     faults: int
     changes: tuple[tuple[str, str, str], ...]
     in_chunks: bool = False
+    with_cuts: bool = False
 
 
 def load(folder: pathlib.Path = PLANTED) -> tuple[Defect, ...]:
@@ -90,6 +92,7 @@ def hunt(defect: Defect, seeds: int, days: int = 30, shrinks: bool = False) -> S
         words = [sys.executable, "-W", "ignore", "-m", "tools.torture.month", "--count", seeds]
         words += ["--days", days, "--until", *defect.caught_by]
         words += ["--chunks"] if defect.in_chunks else []
+        words += ["--cuts"] if defect.with_cuts else []
         words += ["--shrink", folder / "short.json"] if shrinks else []
         result = subprocess.run(
             [str(word) for word in words],

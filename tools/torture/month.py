@@ -211,6 +211,7 @@ def main(argv=None) -> int:
         "--shrink", type=pathlib.Path, metavar="FILE", help="write the shortest weather that fails"
     )
     parser.add_argument("--flac", action="store_true", help="real FLAC, 20 s of audio in all")
+    parser.add_argument("--cuts", action="store_true", help="the power goes in each take, too")
     parser.add_argument("--until", nargs="+", metavar="NAME", help="stop at such a violation")
     parser.add_argument("--sleeps-ppm", type=int, help="the board sleeps, its ticks go so wrong")
     options = parser.parse_args(argv)
@@ -221,6 +222,8 @@ def main(argv=None) -> int:
     )
     began, seeds, bad = time.perf_counter(), 0, 0
     for forecast in forecasts:
+        if options.cuts:
+            forecast = weather.with_cuts(forecast)
         if options.flac:
             forecast = weather.with_audio(forecast, FLAC_S)
         codec = "flac" if options.flac else blocks.NAME

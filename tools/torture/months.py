@@ -17,6 +17,8 @@ import time
 from tools.torture import blocks, month, summary, weather, world
 from tools.torture.invariants.ranges import minus
 
+_BATCH = 8  # seeds that a worker takes at once: some seconds
+_SILENT_S = 600  # a hundred times that, and the slowest seeds with the real codec
 _FLAC_EVERY = 100  # seeds: one with the real codec, decoded by libsndfile
 _SHOWN = 20  # seeds that are named one by one
 _SHRUNK = 3  # the first of them; a minute each
@@ -71,13 +73,42 @@ def one(seed: int, days: int, in_chunks: bool) -> Tally:
     return tally(seed, month.run(forecast, in_chunks=in_chunks, codec=codec))
 
 
-def every(seeds, days: int, in_chunks: bool, jobs: int):
-    """A Tally for each seed, in their order; worker processes of its own."""
+class WorkerLost(Exception):
+    """A worker process died, or says nothing any more: what it had in hand is not known."""
+
+
+def _batch(seeds, days, in_chunks):
+    return [one(seed, days, in_chunks) for seed in seeds]
+
+
+def every(seeds, days: int, in_chunks: bool, jobs: int, silent_s: float = _SILENT_S):
+    """A Tally for each seed, in their order; worker processes of its own.
+
+    silent_s: how long a batch may be waited for. Raises WorkerLost; no worker is left then.
+    """
     context = multiprocessing.get_context("spawn")  # nothing of this process is bent
-    with concurrent.futures.ProcessPoolExecutor(jobs, context) as pool:
-        many = len(seeds)
-        work = pool.map(one, seeds, [days] * many, [in_chunks] * many, chunksize=8)
-        yield from work
+    before = multiprocessing.active_children()
+    pool = concurrent.futures.ProcessPoolExecutor(jobs, context)
+    batches = [seeds[at : at + _BATCH] for at in range(0, len(seeds), _BATCH)]
+    waiting = [pool.submit(_batch, batch, days, in_chunks) for batch in batches]
+    try:
+        for batch, future in zip(batches, waiting, strict=True):
+            try:
+                yield from future.result(silent_s)
+            except TimeoutError:
+                why = f"nothing was heard of it for {silent_s:.0f} s"
+                raise WorkerLost(f"seeds {batch[0]} to {batch[-1]}: {why}") from None
+            except concurrent.futures.process.BrokenProcessPool:
+                why = "a worker process ended"
+                raise WorkerLost(f"seeds {batch[0]} to {batch[-1]}: {why}") from None
+    except BaseException:
+        for child in multiprocessing.active_children():
+            if child not in before:
+                child.kill()
+        raise
+    finally:
+        # Not `with`: that waits for what is in hand, and so for a worker that hangs as well.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def main(argv=None) -> int:
@@ -131,4 +162,10 @@ def report(found: Tally, options, shrinks: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except WorkerLost as e:
+        print(f"A worker was lost. {e}.", file=sys.stderr)
+        print("Nothing is known of those and later seeds: run them again (--seed).", flush=True)
+        sys.stderr.flush()
+        os._exit(2)  # leaving as usual waits for the pool's threads, which wait for the worker

@@ -42,7 +42,7 @@ WAYS = (
     "close",
     "other_id",
 )
-_STEPS_OF_A_TAKE = 60
+_STEPS_OF_A_TAKE = 180  # and its way to the cloud: counted, a take of one clip
 
 
 @dataclasses.dataclass
@@ -94,6 +94,17 @@ def with_audio(weather: Weather, most_s: int) -> Weather:
     return Weather(weather.seed, weather.days, events)
 
 
+def with_cuts(weather: Weather) -> Weather:
+    """The same weather, and a cut in each take or in the sending after it: what lies between two
+    writes is met in a few months, not in a hundred.
+    """
+    dice = random.Random(f"cuts {weather.seed}")
+    takes = [event for event in weather.events if event["what"] == "take"]
+    cuts = [_cut(dice, event["at_s"], offs_s=(2, 60)) for event in takes]
+    events = sorted(weather.events + cuts, key=lambda event: event["at_s"])
+    return Weather(weather.seed, weather.days, events)
+
+
 def _takes(dice, days):
     """Few takes a day, in clusters: more than one within an hour now and then."""
     takes = []
@@ -130,11 +141,11 @@ def _fault(what, **choices):
     return make
 
 
-def _cut(dice, at_s):
+def _cut(dice, at_s, offs_s=(2, 2, 60, 7_200, 3 * DAY_S)):
     what = dice.choice(("cut", "cut", "reboot"))
     event = {"at_s": at_s, "what": what, "steps": dice.randint(0, _STEPS_OF_A_TAKE)}
     if what == "cut":
-        event["off_s"] = dice.choice((2, 2, 60, 7_200, 3 * DAY_S))
+        event["off_s"] = dice.choice(offs_s)
     return event
 
 

@@ -32,6 +32,8 @@ class Net:
         world = self._world
         await self._way(host)
         await asyncio.sleep(costs.ROUND_TRIP / 1000)
+        if not world.wifi.is_up():  # it went off meanwhile
+            raise Transient("link_down")
         if world.sky.state["outage"] == "refuse":
             raise Transient("connect_failed", "refused")
         connection = self.connection(host, is_tls)
