@@ -42,13 +42,18 @@ def proved(live: Live) -> int:
     return int(PROVED.findall(live.output())[-1])
 
 
+def takes(live: Live) -> int:
+    """How many takes the proof shows to their end, each in one piece."""
+    return len(set(re.findall(r"(\d+), part \d+ end\b", live.output())))
+
+
 def replayed(start, name: str, path, *arguments: str) -> Live:
     live = start(name, "--replay", str(path), *arguments)
     assert live.process.wait(200) == 0, live.output()[-3000:]
     return live
 
 
-def test_a_run_replayed_gives_the_same_reasons_and_as_many_clips(start):
+def test_a_run_replayed_gives_the_same_reasons_and_as_many_takes(start):
     live = start("first", "--keep", "--speed", "40")
     live.wait_open()
     live.turn("speech")
@@ -64,7 +69,8 @@ def test_a_run_replayed_gives_the_same_reasons_and_as_many_clips(start):
     assert [turn[2] for turn in turns if turn[:2] == ("wifi", True)] == [["wifi_not_found"]]
     assert [turn[2] for turn in turns if turn[:2] == ("outage", True)] == [["server_error"]]
     assert told(again) == turns
-    assert proved(again) == proved(live) == 5
+    # How many clips a take is cut into is a matter of how fast the host was.
+    assert takes(again) == takes(live) == 3
 
 
 def test_a_power_cut_in_the_main_job_is_replayed_and_the_rest_is_heard(start, tmp_path):

@@ -73,7 +73,8 @@ def test_sessions_count_neither_as_crashes_nor_as_boots(plugged):
     # Switched on with four crashes behind it, and two resets that came after a Ctrl-C: still four.
     # But for deaths that are the simulator's own, each of which counts, as it should.
     assert record(board) == (NONE, NONE, 4 + board.second_signals)
-    assert secrets["counters"]["boot"] == 3 + board.second_signals
+    # (Such a death may come before that start has counted itself as a boot.)
+    assert 3 <= secrets["counters"]["boot"] <= 3 + board.second_signals
 
 
 def test_a_repair_over_the_cable_is_tried_at_once(plugged):

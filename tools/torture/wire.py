@@ -32,7 +32,7 @@ class Net:
         world = self._world
         await self._way(host)
         await asyncio.sleep(costs.ROUND_TRIP / 1000)
-        if not world.wifi.is_up():  # it went off meanwhile
+        if not self.is_up():  # it went off meanwhile
             raise Transient("link_down")
         if world.sky.state["outage"] == "refuse":
             raise Transient("connect_failed", "refused")
@@ -44,8 +44,11 @@ class Net:
     def connection(self, host, is_tls):
         return Connection(self, self._world, host, is_tls)
 
+    def is_up(self):
+        return self._world.wifi.is_up()
+
     async def _way(self, host):
-        if not self._world.wifi.is_up():
+        if not self.is_up():
             raise Transient("link_down")
         await self.look_up(host)
 

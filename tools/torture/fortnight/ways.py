@@ -3,7 +3,6 @@
 The count is what an operator would count: IP both ways. It knows nothing of the device's own.
 """
 
-from device.errors import Transient
 from device.hal.sim.modem import Modem as SimModem
 from tools.torture import parts, wire
 
@@ -99,10 +98,8 @@ class Net(wire.Net):
         self._world.crossed(_NAME_BYTES + 2 * (_DATAGRAM_BYTES + len(data)))
         return await super().exchange_datagram(host, port, data, size)
 
-    async def _way(self, host):
-        if self._world.way() is None:
-            raise Transient("link_down")
-        await self.look_up(host)
+    def is_up(self):
+        return self._world.way() is not None
 
 
 class _Connection(wire.Connection):
