@@ -48,7 +48,7 @@ class Heartbeat:
         self._log = log
         self._next_up_ms = 0
         self._announce_up_ms = 0
-        self.is_asking = False  # a beat is under way: the board does not sleep
+        self.is_asking = 0  # beats under way, two at most: the board does not sleep
         self._said_sync = False  # in the last beat that arrived
         self._doublings = 0  # of the interval, while the project's requests are used up
         self.firmware = ""
@@ -96,11 +96,11 @@ class Heartbeat:
 
     async def _beat(self):
         """Send one; returns the DeviceError that it ended with, None if it was accepted."""
-        self.is_asking = True
+        self.is_asking += 1
         try:
             return await self._ask()
         finally:
-            self.is_asking = False
+            self.is_asking -= 1
 
     async def _ask(self):
         self._next_up_ms = self._clock.uptime_ms() + self.interval_ms

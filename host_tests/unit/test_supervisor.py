@@ -590,3 +590,24 @@ def test_who_presses_or_asks_is_noticed(time):
     b.supervisor.add("button", people.run_button)
     b.run(10)
     assert touched == ["touch", "toggle"], "awake first, then the take"
+
+
+def test_of_two_beats_the_one_that_ends_first_does_not_let_the_board_sleep(tmp_path, time):
+    """The lane announces its first clip while an idle beat still waits for its answer."""
+    b = Beats(tmp_path, time)
+    answer, waits_s, still = b.cloud.heartbeat, [10, 40], []
+
+    async def slowly(body):
+        await asyncio.sleep(waits_s.pop(0))
+        return await answer(body)
+
+    b.cloud.heartbeat = slowly
+
+    async def main():
+        beats = [asyncio.create_task(b.heartbeat.announce()) for _ in range(2)]
+        await asyncio.sleep(20)
+        still.append([beat.done() for beat in beats] + [bool(b.heartbeat.is_asking)])
+        await asyncio.gather(*beats)
+
+    fakes.run(main(), time)
+    assert still == [[True, False, True]] and not b.heartbeat.is_asking
