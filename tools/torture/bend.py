@@ -7,6 +7,7 @@ of modules. Nothing else: every other line that runs is the device's own.
 """
 
 import importlib
+import json
 import random
 import types
 
@@ -39,6 +40,7 @@ _POLL_WAITS = (
     "power.keeper",
     "supervisor.indicator",
 )
+_TICKS_PERIOD = 1 << 30  # as in compat
 _MARKS = (32768 - 900, 32768 + 900, 1000, 20, 0)  # of a voice: span, energy
 
 
@@ -59,7 +61,7 @@ def module(name):
 def install(settings_changes):
     """Bend the device's code; settings_changes: path -> value, over the defaults."""
     compat = module("compat")
-    compat.time = _Time
+    compat.ticks_ms = _ticks_ms
     compat.sleep_ms = clockwork.sleeper(current_loop)
     compat.wait_for_ms = clockwork.waiter(current_loop)
     compat.forget_module = rescue.forget = _keep_module
@@ -73,6 +75,7 @@ def install(settings_changes):
     for here in (boot_record, *(module(name) for name in _FILE_MODULES)):
         here.open = lambda path, mode="r": Hook.world.medium.open(path, mode)
         here.os = _Os()
+    module("store.slots").json = _Json
     for name, lengths in _POLLS.items():
         here = module(name)
         numbers = tuple(getattr(here, n) if isinstance(n, str) else n for n in lengths)
@@ -116,20 +119,41 @@ _ALL = (
 )  # fmt: skip
 
 
-class _Time:
-    """The module `time` of compat: the board's ticks, which may go wrong (skew) in its sleep."""
-
-    @staticmethod
-    def monotonic_ns():
-        world = Hook.world
-        return int(world.loop.now_ms + world.skew_ms) * 1_000_000
+def _ticks_ms():
+    """The board's ticks, which may go wrong (skew) in its sleep."""
+    world = Hook.world
+    return int(world.loop.now_ms + world.skew_ms) % _TICKS_PERIOD
 
 
 class _Os:
-    """The module os, of the present world's medium."""
+    """The module os, as far as the device uses it: the present world's medium."""
 
-    def __getattr__(self, name):
-        return getattr(Hook.world.medium, name)
+    @staticmethod
+    def stat(path):
+        return Hook.world.medium.stat(path)
+
+    @staticmethod
+    def remove(path):
+        Hook.world.medium.remove(path)
+
+    @staticmethod
+    def mkdir(path):
+        Hook.world.medium.mkdir(path)
+
+    @staticmethod
+    def rmdir(path):
+        Hook.world.medium.rmdir(path)
+
+
+class _Json:
+    """The module json of the slots, with one encoder for all lines in place of one a line."""
+
+    loads = staticmethod(json.loads)
+    _encode = staticmethod(json.JSONEncoder(separators=(",", ":")).encode)
+
+    @classmethod
+    def dumps(cls, value, separators):
+        return cls._encode(value)
 
 
 def _recorder_wait(polls_ms):
