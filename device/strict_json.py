@@ -9,7 +9,8 @@ from device.compat import const
 
 _MAX_DEPTH = const(8)
 _BLANK = b" \t\r\n"
-_QUOTE, _BACKSLASH, _ZERO, _NINE = const(34), const(92), const(48), const(57)
+_SPACE, _QUOTE, _BACKSLASH = const(32), const(34), const(92)
+_ZERO, _NINE = const(48), const(57)
 _COMMA, _DOUBLE_POINT, _BRACE, _BRACE_END = const(44), const(58), const(123), const(125)
 _BRACKET_END = const(93)
 _VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _COLON, _NEXT = range(6)
@@ -17,6 +18,8 @@ _VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _COLON, _NEXT = range(6)
 
 def fault(text):
     """What is wrong with the structure of text (its bytes, UTF-8), in words, or None."""
+    # Answers are one line: then no text in them is searched for what may not stand in it.
+    view = memoryview(text) if text and min(text) < _SPACE else None
     stack = []
     state = _VALUE
     i = 0
@@ -37,13 +40,14 @@ def fault(text):
             stack.append(_BRACE_END if letter == _BRACE else _BRACKET_END)
             state = _KEY_OR_END if letter == _BRACE else _VALUE_OR_END
         else:
-            start, i = i - 1, _word_end(text, i - 1)
+            is_text, start = letter == _QUOTE, i - 1
+            i = _text_end(text, view, i) if is_text else _word_end(text, i)
             if not i:
                 return "a text without its end (cut off?)"
             if state in (_VALUE, _VALUE_OR_END):
-                state = _NEXT if letter == _QUOTE or _is_scalar(text[start:i]) else None
+                state = _NEXT if is_text or _is_scalar(text[start:i]) else None
             else:
-                state = _COLON if letter == _QUOTE else None
+                state = _COLON if is_text else None
         if state is None:
             return "not expected here: %s" % (chr(letter) if letter < 128 else "?")
     return None if state == _NEXT and not stack else "it ends too early (cut off?)"
@@ -64,26 +68,27 @@ def _after_mark(letter, state, stack):
 
 
 def _word_end(text, i):
-    """The place after the text, number or word that begins at i; 0 for a text without its end."""
-    if text[i] == _QUOTE:
-        return _string_end(text, i + 1)
+    """The place after the number or word that i lies in."""
     while i < len(text) and text[i] not in b' \t\r\n,:]}{["':
         i += 1
     return i
 
 
-def _string_end(text, i):
-    """The place after the closing quote, 0 if there is none or a control character comes first."""
-    while i < len(text):
-        letter = text[i]
-        if letter == _BACKSLASH:
-            i += 1
-        elif letter == _QUOTE:
-            return i + 1
-        elif letter < 32:
-            return 0
-        i += 1
-    return 0
+def _text_end(text, view, start):
+    """The place after the quote that closes the text at start, 0 if there is none or a control
+    character comes first. view: text's, None if there are no such characters.
+    """
+    end = start
+    while True:
+        end = text.find(b'"', end) + 1
+        last = end - 2
+        while last >= start and text[last] == _BACKSLASH:
+            last -= 1
+        if not end or (end - last) & 1 == 0:
+            break  # behind an even number of backslashes: not one of its letters
+    if view is not None and end - start > 1 and min(view[start : end - 1]) < _SPACE:
+        return 0
+    return end
 
 
 def _is_scalar(word):
