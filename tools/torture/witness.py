@@ -78,9 +78,11 @@ class Witness:
         stem, _, extension = path.rpartition(".")
         name = stem.rpartition("/")[2]
         if extension in ("r0", "r1") and len(name) == 8:
+            files = self._world.medium.files
             if what == "write":
-                self._record_written(int(name, 16), stem, data)
-            elif not {stem + ".r0", stem + ".r1"} & set(self._world.medium.files):
+                if data:  # else it was made, and nothing is in it yet
+                    self._record_written(int(name, 16), stem, data)
+            elif stem + ".r0" not in files and stem + ".r1" not in files:
                 self._world.add("remove", clip=int(name, 16), what="record")
         elif extension == self._world.audio.name and len(name) == 8:
             self._audio_changed(int(name, 16), what, data)
