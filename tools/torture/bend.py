@@ -149,7 +149,7 @@ class _Json:
     """The module json of the slots, with one encoder for all lines in place of one a line."""
 
     loads = staticmethod(json.loads)
-    _encode = staticmethod(json.JSONEncoder(separators=(",", ":")).encode)
+    _encode = staticmethod(json.JSONEncoder(separators=(",", ":"), check_circular=False).encode)
 
     @classmethod
     def dumps(cls, value, separators):

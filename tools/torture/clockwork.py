@@ -25,18 +25,23 @@ class _Timer:
     asyncio.TimerHandle takes.
     """
 
-    __slots__ = ("callback", "_arguments")
+    __slots__ = ("_callback", "_arguments", "has_run")
 
-    def __init__(self, callback, arguments):
-        self.callback = callback  # None: cancelled
+    def __init__(self, callback, arguments=()):
+        self._callback = callback  # None: cancelled
         self._arguments = arguments
+        self.has_run = False
 
     def cancel(self):
-        self.callback = self._arguments = None
+        self._callback = self._arguments = None
 
-    def __call__(self):
-        if self.callback is not None:
-            self.callback(*self._arguments)
+    def done(self):
+        return self._callback is None
+
+    def set_result(self, _):
+        if self._callback is not None:
+            self.has_run = True
+            self._callback(*self._arguments)
 
 
 class Loop(asyncio.AbstractEventLoop):
@@ -56,6 +61,7 @@ class Loop(asyncio.AbstractEventLoop):
         self._is_quiet = is_quiet
         self._next_event_ms = next_event_ms
         self._ready = deque()  # (callback, its arguments)
+        # (when, number, who waits, …): a future, or a _Timer, which has the methods that count.
         self._timers = []
         self._polls = []
         self._count = 0
@@ -104,16 +110,18 @@ class Loop(asyncio.AbstractEventLoop):
 
     def call_at_ms(self, at_ms, callback, *arguments):
         timer = _Timer(callback, arguments)
-        self._count += 1
-        heapq.heappush(self._timers, (at_ms, self._count, timer))
+        self.wake_at_ms(at_ms, timer)
         return timer
 
-    def poll_after_ms(self, delay_ms, callback, is_last=False):
-        """call_at_ms for a poll; is_last: of all polls that come late, this one comes last."""
-        timer = _Timer(callback, ())
+    def wake_at_ms(self, at_ms, waiting):
+        """Then waiting.set_result(None), unless it is done."""
         self._count += 1
-        heapq.heappush(self._polls, (self.now_ms + delay_ms, self._count, timer, is_last))
-        return timer
+        heapq.heappush(self._timers, (at_ms, self._count, waiting))
+
+    def poll_after_ms(self, delay_ms, waiting, is_last=False):
+        """wake_at_ms for a poll; is_last: of all polls that come late, this one comes last."""
+        self._count += 1
+        heapq.heappush(self._polls, (self.now_ms + delay_ms, self._count, waiting, is_last))
 
     def stall(self, ms):
         """The processor is busy for so long: nothing else runs, interrupts do."""
@@ -144,9 +152,9 @@ class Loop(asyncio.AbstractEventLoop):
 
     def _jump(self):
         timers, polls = self._timers, self._polls
-        while timers and timers[0][2].callback is None:
+        while timers and timers[0][2].done():
             heapq.heappop(timers)
-        while polls and polls[0][2].callback is None:
+        while polls and polls[0][2].done():
             heapq.heappop(polls)
         at_ms = timers[0][0] if timers else _NEVER_MS
         if polls and polls[0][0] < at_ms:
@@ -166,22 +174,22 @@ class Loop(asyncio.AbstractEventLoop):
     def _fire(self):
         timers, polls, ready, now_ms = self._timers, self._polls, self._ready, self.now_ms
         while timers and timers[0][0] <= now_ms:
-            ready.append((heapq.heappop(timers)[2], ()))
+            ready.append((_wake, heapq.heappop(timers)[2:]))
         if not polls or polls[0][0] > now_ms:
             return
         on_time_ms = now_ms - self.lazy_ms
         if polls[0][0] > on_time_ms and not self._is_quiet():
             return
         while polls and polls[0][0] <= now_ms:
-            due_ms, count, timer, is_last = heapq.heappop(polls)
-            if timer.callback is None:
+            due_ms, count, waiting, is_last = heapq.heappop(polls)
+            if waiting.done():
                 continue
             if due_ms < on_time_ms - _AFTER_POLLS_MS:
                 self.late_at_ms = now_ms
                 if is_last:
-                    heapq.heappush(timers, (now_ms + _AFTER_POLLS_MS, count, timer))
+                    heapq.heappush(timers, (now_ms + _AFTER_POLLS_MS, count, waiting))
                     continue
-            ready.append((timer, ()))
+            ready.append((_wake, (waiting,)))
 
 
 def sleeper(current, poll_ms=(), is_last=False):
@@ -194,13 +202,10 @@ def sleeper(current, poll_ms=(), is_last=False):
         loop = current()
         future = loop.create_future()
         if duration_ms in poll_ms:
-            handle = loop.poll_after_ms(duration_ms, lambda: _wake(future), is_last)
+            loop.poll_after_ms(duration_ms, future, is_last)
         else:
-            handle = loop.call_at_ms(loop.now_ms + duration_ms, _wake, future)
-        try:
-            await future
-        finally:
-            handle.cancel()
+            loop.wake_at_ms(loop.now_ms + duration_ms, future)
+        await future
 
     return sleep_ms
 
@@ -211,25 +216,20 @@ def waiter(current, is_poll=False):
     async def wait_for_ms(awaitable, limit_ms):
         loop = current()
         task = asyncio.current_task(loop)
-        state = []
         before = task.cancelling()  # a time limit further out may have been caught and kept
-
-        def expire():
-            state.append(1)
-            task.cancel()
-
+        timer = _Timer(task.cancel)
         if is_poll:
-            handle = loop.poll_after_ms(limit_ms, expire)
+            loop.poll_after_ms(limit_ms, timer)
         else:
-            handle = loop.call_at_ms(loop.now_ms + limit_ms, expire)
+            loop.wake_at_ms(loop.now_ms + limit_ms, timer)
         try:
             return await awaitable
         except asyncio.CancelledError:
-            if state and task.uncancel() <= before:
+            if timer.has_run and task.uncancel() <= before:
                 raise asyncio.TimeoutError from None
             raise
         finally:
-            handle.cancel()
+            timer.cancel()
 
     return wait_for_ms
 
@@ -239,6 +239,6 @@ def _one_turn():
     yield
 
 
-def _wake(future):
-    if not future.done():
-        future.set_result(None)
+def _wake(waiting):
+    if not waiting.done():
+        waiting.set_result(None)

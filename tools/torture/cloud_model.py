@@ -30,7 +30,7 @@ class Answer:
         self.is_json = text is None and value is not None
 
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def _dump(value):
