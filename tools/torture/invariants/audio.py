@@ -17,7 +17,7 @@ def _is_stitched(detail):
 def s1_no_loss(history):
     """A closed clip is whole on the device, or whole at the server and acknowledged."""
     closed, proved = {}, set()
-    for event in history.events:
+    for event in history.of("closed", "commit", "damage", "remove"):
         detail = event.detail
         if event.kind == "closed":
             closed[detail["clip"]] = _shas(detail)
@@ -39,7 +39,7 @@ def s1_no_loss(history):
 def s2_delete_order(history):
     """PUT, acknowledgement, durable `done`, removal: in this order."""
     put, acknowledged, done, closed = set(), set(), set(), set()
-    for event in history.events:
+    for event in history.of("closed", "commit", "record", "remove"):
         detail, clip = event.detail, event.detail.get("clip")
         if event.kind == "closed":
             closed.add(clip)
