@@ -153,7 +153,8 @@ class _File:
         self._path = path
         self._is_open = True
         medium.open_files += 1
-        medium.most_open = max(medium.most_open, medium.open_files)
+        if medium.open_files > medium.most_open:
+            medium.most_open = medium.open_files
 
     def __enter__(self):
         return self
@@ -184,7 +185,8 @@ class _Writer(_File):
         if not self._is_open or self._life != medium.life:
             raise OSError(_EBADF, "closed")
         medium._step("write")
-        if len(self._data) + len(data) - len(medium.files.get(self._path, b"")) > medium.room():
+        grown = len(self._data) + len(data) - len(medium.files.get(self._path, b""))
+        if grown > medium.room():
             medium._watch("full", self._path, b"")
             raise OSError(errno.ENOSPC, "full")
         self._data += data

@@ -120,7 +120,9 @@ class World:
     # What happens.
 
     def add(self, kind, **detail):
-        self.history.events.append(Event(self.now_ms, kind, detail))
+        loop = self.loop
+        at_ms = int(loop.now_ms) if loop else self.powered_ms
+        self.history.events.append(Event(at_ms, kind, detail))
         if kind == "request":
             self.witness.request(detail["route"])
 
