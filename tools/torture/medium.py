@@ -126,11 +126,12 @@ class Medium:
             raise OSError(errno.ENOENT, "no folder")
         self._step("create")
         self._cost("commit", 0)
-        if path in self.files:
-            self.used_bytes -= len(self.files[path])
+        before = self.files.get(path)
         self.files[path] = b""
         self.folders[folder].add(name)
-        self._watch("write", path, b"")
+        if before:
+            self.used_bytes -= len(before)
+            self._watch("write", path, b"")
         self._step("created")
 
     def commit(self, path, data):

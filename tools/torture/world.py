@@ -152,18 +152,18 @@ class World:
 
     def _cost(self, what, size):
         """The medium's: what an operation costs in virtual time."""
-        if not self.loop:
+        loop = self.loop
+        if not loop:
             return
         slow_ms = self.sky.state["card_slow"]
+        ms = costs.COMMIT + slow_ms
         if what == "sync":
             self._card_writes += 1
-            ms = costs.ERASE * (-(-size // 4096)) + costs.PROGRAM_PER_KIB * size / 1024
+            ms += int(costs.ERASE * (-(-size // 4096)) + costs.PROGRAM_PER_KIB * size / 1024)
             every = _STALLS_OF_A_SLOW_CARD if slow_ms else costs.CARD_STALL_EVERY
             if self._card_writes % every == 0:
                 ms += costs.CARD_STALL
-            self.stall(int(ms) + costs.COMMIT + slow_ms)
-        elif what == "commit":
-            self.stall(costs.COMMIT + slow_ms)
+        loop.stall(ms)
 
     def press(self, wants_take):
         """The button, by somebody who looks at the light: it is pressed only where it helps."""
