@@ -1,14 +1,16 @@
 """Puts the simulation's time, medium and codec under the device's code; run once a process.
 
-What is replaced: sleeping and time limits (virtual), `open` and `os` (the medium), garbage
+What is replaced: sleeping, time limits and events (virtual), `open` and `os` (the medium), garbage
 collection (its cost in virtual time), the level meter's loop over samples (constant: 100 µs a
 block in plain Python), the settings (read once), the seed of the random numbers, and letting go
 of modules. Nothing else: every other line that runs is the device's own.
 """
 
+import asyncio
 import importlib
 import json
 import random
+import sys
 import types
 
 import rescue
@@ -72,6 +74,10 @@ def install(settings_changes):
     app = module("app")
     for name in _ALL:
         module(name)
+    lean = types.SimpleNamespace(**{**vars(asyncio), "Event": clockwork.Event})
+    for here in [here for name, here in sys.modules.items() if name.startswith("device.")]:
+        if getattr(here, "asyncio", None) is asyncio:
+            here.asyncio = lean
     for here in (boot_record, *(module(name) for name in _FILE_MODULES)):
         here.open = lambda path, mode="r": Hook.world.medium.open(path, mode)
         here.os = _Os()

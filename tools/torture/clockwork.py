@@ -110,16 +110,17 @@ class Loop(asyncio.AbstractEventLoop):
 
     def call_at_ms(self, at_ms, callback, *arguments):
         timer = _Timer(callback, arguments)
-        self.wake_at_ms(at_ms, timer)
+        self._count += 1
+        heapq.heappush(self._timers, (at_ms, self._count, timer))
         return timer
 
-    def wake_at_ms(self, at_ms, waiting):
+    def wake_after_ms(self, delay_ms, waiting):
         """Then waiting.set_result(None), unless it is done."""
         self._count += 1
-        heapq.heappush(self._timers, (at_ms, self._count, waiting))
+        heapq.heappush(self._timers, (self.now_ms + delay_ms, self._count, waiting))
 
     def poll_after_ms(self, delay_ms, waiting, is_last=False):
-        """wake_at_ms for a poll; is_last: of all polls that come late, this one comes last."""
+        """wake_after_ms for a poll; is_last: of all polls that come late, this one comes last."""
         self._count += 1
         heapq.heappush(self._polls, (self.now_ms + delay_ms, self._count, waiting, is_last))
 
@@ -204,7 +205,7 @@ def sleeper(current, poll_ms=(), is_last=False):
         if duration_ms in poll_ms:
             loop.poll_after_ms(duration_ms, future, is_last)
         else:
-            loop.wake_at_ms(loop.now_ms + duration_ms, future)
+            loop.wake_after_ms(duration_ms, future)
         await future
 
     return sleep_ms
@@ -212,16 +213,27 @@ def sleeper(current, poll_ms=(), is_last=False):
 
 def waiter(current, is_poll=False):
     """A wait_for_ms that costs no task; is_poll: its end by time may come late."""
+    expire_after_ms = Loop.poll_after_ms if is_poll else Loop.wake_after_ms
 
     async def wait_for_ms(awaitable, limit_ms):
         loop = current()
+        if type(awaitable) is _Wait:
+            event = awaitable.event
+            if event.is_set():
+                return
+            future = loop.create_future()
+            expire_after_ms(loop, limit_ms, future)
+            event.waiting.append(future)
+            try:
+                if await future is None:
+                    raise asyncio.TimeoutError
+            finally:
+                event.waiting.remove(future)
+            return
         task = asyncio.current_task(loop)
         before = task.cancelling()  # a time limit further out may have been caught and kept
         timer = _Timer(task.cancel)
-        if is_poll:
-            loop.poll_after_ms(limit_ms, timer)
-        else:
-            loop.wake_at_ms(loop.now_ms + limit_ms, timer)
+        expire_after_ms(loop, limit_ms, timer)
         try:
             return await awaitable
         except asyncio.CancelledError:
@@ -232,6 +244,46 @@ def waiter(current, is_poll=False):
             timer.cancel()
 
     return wait_for_ms
+
+
+class Event:
+    """asyncio.Event for tasks of a Loop. `waiter` knows its waits: one that ends by time costs a
+    future, and no exception from the depth of the task.
+    """
+
+    def __init__(self):
+        self._is_set = False
+        self.waiting = []  # futures
+
+    def is_set(self):
+        return self._is_set
+
+    def set(self):
+        self._is_set = True
+        for future in self.waiting:
+            if not future.done():
+                future.set_result(True)
+
+    def clear(self):
+        self._is_set = False
+
+    def wait(self):
+        return _Wait(self)
+
+
+class _Wait:
+    def __init__(self, event):
+        self.event = event
+
+    def __await__(self):
+        if self.event.is_set():
+            return
+        future = asyncio.get_running_loop().create_future()
+        self.event.waiting.append(future)
+        try:
+            yield from future
+        finally:
+            self.event.waiting.remove(future)
 
 
 @types.coroutine
