@@ -11,9 +11,9 @@ filled in. A run is [kind, boot, second of uptime, seconds], rounded to seconds 
 that clips of one take touch. On the device is r without c, e and u.
 
 This part stays loaded and only collects; ledger_book.py writes, and is let go of again. Writes:
-one at the end of a take (or every six clips), one a clip that leaves, and one an hour while nothing
-happens. A crash costs what was not kept yet: at most an hour of i or b, before the take if one
-runs; recovery tells of clips again, and a run that is told twice counts once.
+one at the end of a take (or every six clips), one a clip that leaves, and one an hour while
+nothing happens. A crash costs what was not kept yet: at most an hour of i or b, before the take if
+one runs; recovery tells of clips again, and a run that is told twice counts once.
 """
 
 from device.compat import const, forget_module

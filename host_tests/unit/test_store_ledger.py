@@ -45,8 +45,8 @@ def make(root, clock=None, boot=BOOT):
 
 
 def clip(at_s, seconds, **fields):
-    record = {"n": 1 + at_s, "boot": BOOT, "up": at_s * 1000, "hz": 100, "samples": seconds * 100, "last": 1}
-    return {**record, "state": "closed", **fields}
+    times = {"boot": BOOT, "up": at_s * 1000, "hz": 100, "samples": seconds * 100}
+    return {"n": 1 + at_s, **times, "last": 1, "state": "closed", **fields}
 
 
 def runs(root):
