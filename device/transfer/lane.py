@@ -160,8 +160,7 @@ class Lane:
         if code:
             self.is_sending = False
             self._set_reason(code, "", left_ms)
-            if self._found_none and self._look_again_ms() <= 0:
-                self._look_over()
+            self._look_over()
             await self._pause(min(left_ms or _CHECK_MS, _IDLE_MS))
             return
         clip = self._next_clip()
@@ -228,7 +227,11 @@ class Lane:
         return self._found_none_up_ms + _SHUT_MS - self._clock.uptime_ms()
 
     def _look_over(self):
-        """Look at the backlog without a way to send: a clip that is met asks for one."""
+        """No clip may go now. Look at those that were not met all the same, now and then: one that
+        is met asks for a way.
+        """
+        if not self._found_none or self._look_again_ms() > 0:
+            return
         self._found_none_up_ms = self._clock.uptime_ms()
         if self._backlog.next():
             self.notify()

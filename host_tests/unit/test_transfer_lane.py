@@ -388,7 +388,7 @@ def test_the_lane_says_how_long_it_does_not_need_the_way(bench):
 
 
 @pytest.mark.parametrize("what", ["record", "folder"])
-def test_what_could_not_be_read_is_looked_at_again_though_the_radio_rests(bench, monkeypatch, what):
+def test_what_could_not_be_read_is_looked_at_again_while_the_radio_rests(bench, monkeypatch, what):
     """A folder whose reading fails looks empty: without a look of its own the lane would wait for
     a link that nobody asks for.
     """
