@@ -50,12 +50,6 @@ class Backlog:
         """How many clips are still to be sent: all that are kept, but for those set aside."""
         return max(0, self.store.waiting - self.aside)
 
-    def unmet(self):
-        """How many clips are counted that the last whole pass knew nothing of: a folder whose
-        reading fails looks empty, and a record may be unreadable for a moment.
-        """
-        return max(0, self.waiting() - self.other_epoch)
-
     def next(self):
         """The next Clip to work on, its record loaded, or None. Raises NeedsOperator (medium).
 

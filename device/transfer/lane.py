@@ -75,6 +75,7 @@ class Lane:
         self._live_has_turn = True
         self._found_none = False  # the whole backlog was looked at since the last event
         self._found_none_up_ms = 0
+        self._has_met = False  # looking over it without a way, one was met
         self.announce = None  # coroutine function, called before each clip (supervisor.heartbeat)
         self.is_sending = False  # from before the first clip until there is nothing, or a wait
         self.is_away = None  # (clip number) -> True if its medium is lost and another one stands
@@ -94,13 +95,12 @@ class Lane:
         """How long the way to the cloud is not needed, as far as clips go: ms, 0: it is now."""
         if self.in_hand:
             return 0
-        if not self._backlog.waiting() or not self._cloud.has_token():
+        is_empty = not (self._has_met or self._backlog.waiting())
+        if is_empty or not self._cloud.has_token():
             return _LONG_MS
         if self._shut[0]:
             return min(_SHUT_MS, max(0, self._shut[1] - self._clock.uptime_ms()))
-        if not self._found_none:
-            return self._waits.left_ms()
-        return max(_CHECK_MS, self._look_again_ms())  # looking needs no way
+        return _LONG_MS if self._found_none else self._waits.left_ms()
 
     def slept(self, doubt_ms):
         """See Waits.slept."""
@@ -208,7 +208,7 @@ class Lane:
         if self._backlog.is_walking:
             await sleep_ms(0)
             return
-        self._found_none = True
+        self._found_none, self._has_met = True, False
         self._found_none_up_ms = self._clock.uptime_ms()
         self.is_sending = False
         code, left_ms = self._shut_for(*self._backlog.held_reason())
@@ -218,25 +218,19 @@ class Lane:
         idle_ms = min(_IDLE_CAP_MS, _IDLE_MS + _EACH_MS * (self._backlog.aside + others))
         await self._pause(min(left_ms or idle_ms, idle_ms))
 
-    def _look_again_ms(self):
-        """Until the backlog is looked at again though nothing happened: where clips were not met,
-        a folder or a record may be readable by then.
-        """
-        if not self._backlog.unmet():
-            return _LONG_MS
-        return self._found_none_up_ms + _SHUT_MS - self._clock.uptime_ms()
-
     def _look_over(self):
-        """No clip may go now. Look at those that were not met all the same, now and then: one that
-        is met asks for a way.
+        """Nothing may go now. Look at the backlog all the same where the count says that it is
+        empty, and now and then: of a medium that fails some folders look empty and some records
+        unreadable, and a clip that is met asks for the way.
         """
-        if not self._found_none or self._look_again_ms() > 0:
+        if self._has_met or not self._found_none and self._backlog.waiting():
             return
-        self._found_none_up_ms = self._clock.uptime_ms()
-        if self._backlog.next():
-            self.notify()
-        elif self._backlog.is_walking:
-            self._found_none_up_ms -= _SHUT_MS
+        now = self._clock.uptime_ms()
+        if self._found_none and now - self._found_none_up_ms < _SHUT_MS:
+            return
+        self._found_none_up_ms = now
+        self._has_met = self._backlog.next() is not None
+        self._found_none = not self._has_met and not self._backlog.is_walking
 
     async def _begin(self, clip):
         """clip goes now: tell the cloud, then keep its number where a reset finds it. False: the
