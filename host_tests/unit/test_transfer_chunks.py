@@ -208,6 +208,16 @@ def test_a_refusal_means_the_whole_file_in_a_recording_of_its_own(bench, call):
     assert b.record().get("via") is None
 
 
+def test_a_clip_that_goes_whole_because_another_was_refused_says_so(bench):
+    """It has a recording already, which stays pending: nobody should have to guess why."""
+    b = bench()
+    fakes.run(b.strategies.advance(b.store.after(0)), b.time)
+    b.strategies.offered = False  # as after a refusal of another clip's first chunk
+    assert b.attempt() is None
+    assert (b.record()["via"], b.record()["orid"]) == (WHOLE, "rec_1s")
+    assert any("chunks given up clip=1 reason=refused" in line for line in b.lines)
+
+
 @pytest.mark.parametrize("at", ["save", "progress"])
 def test_the_power_goes_while_it_changes_over(bench, at, monkeypatch):
     b = bench(chunk_url=[REFUSALS["chunk_url"]])
@@ -354,6 +364,16 @@ def test_auto_changes_over_when_the_whole_file_is_cut_twice(bench):
     record = b.record()
     assert (record["state"], record["via"], record["orid"]) == (CLOSED, CHUNKS, "rec_1")
     assert b.attempt() is None and b.record()["rid"] == "rec_1s"
+
+
+@pytest.mark.parametrize("code", ["url_refused", "server_error", "portal"])
+def test_what_storage_answers_is_no_cut(bench, code):
+    """All was sent, and refused: chunks would be as well, in a second recording."""
+    b = bench(setting="auto", put=4 * [Transient(code)])
+    for _ in range(4):
+        assert b.attempt() is not None
+    assert b.record()["state"] == CREATED and b.attempt() is None
+    assert list(b.cloud.objects) == ["rec_1"]
 
 
 def test_a_link_that_is_too_slow_is_foreseen(bench):

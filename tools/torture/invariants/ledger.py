@@ -10,6 +10,7 @@ from tools.torture.invariants.ranges import cut_to, joined, minus, shrunk
 _EDGE_MS = 1_000
 _GAP_MS = 2_500  # what may lie unnamed between two runs: both edges, and the start of the program
 _NEAR_MS = 3_000
+_KEPT_MS = 3_600_000 + 60_000 + 43_200_000  # an hour, pre-roll, and how late a poll may come here
 _ENDS = ("cut", "reset", "planned", "end")
 
 
@@ -108,12 +109,16 @@ def _true_claims(truth, claims):
 
 def _whole_claims(truth, claims):
     named = joined(claims["i"] + claims["b"] + claims["r"] + claims["x"])
-    for begin_ms, end_ms, how in truth.lives:
-        if truth.was_refused(begin_ms, end_ms):
+    told_until_ms = [end_ms for _, end_ms, _ in truth.lives[1:]] + [truth.ends_ms[-1]]
+    for (begin_ms, end_ms, how), until_ms in zip(truth.lives, told_until_ms, strict=True):
+        # Of the last clips before a cut recovery tells in the next life, if the medium lets it.
+        if truth.was_refused(begin_ms, until_ms if how == "cut" else end_ms):
             continue
+        last_ms = _last_wait(truth, begin_ms, end_ms)
         for low, high in minus([(begin_ms, end_ms)], named):
-            # At the end of a life: what was not kept yet, also before a clip that just began.
-            if high - low > _GAP_MS and (how == "reset" or high < end_ms - _NEAR_MS):
+            # At the end of a life: what was not kept yet, also before the take that was cut.
+            is_last = high > last_ms - _NEAR_MS and high - low < _KEPT_MS
+            if high - low > _GAP_MS and (how == "reset" or not is_last):
                 yield f"ledger: {low} to {high} ms is unknown, and nothing was cut there"
         recorded = cut_to(truth.held, begin_ms, end_ms)
         for low, high in minus(recorded, joined(claims["r"] + claims["x"])):
@@ -124,6 +129,12 @@ def _whole_claims(truth, claims):
         for low, high in minus(freed, claims["c"]):
             if high - low > _GAP_MS:
                 yield f"ledger: {low} to {high} ms was confirmed, and it does not know"
+
+
+def _last_wait(truth, begin_ms, end_ms):
+    """When the take began that ran at the end of a life; its end, if none did."""
+    heard = cut_to(truth.heard, begin_ms, end_ms)
+    return heard[-1][0] if heard and heard[-1][1] > end_ms - _NEAR_MS else end_ms
 
 
 def _sums(history):
