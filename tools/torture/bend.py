@@ -64,6 +64,7 @@ def install(settings_changes):
     """Bend the device's code; settings_changes: path -> value, over the defaults."""
     compat = module("compat")
     compat.ticks_ms = _ticks_ms
+    compat.time = _Time  # for who was loaded before, with the ticks_ms that was
     compat.sleep_ms = clockwork.sleeper(current_loop)
     compat.wait_for_ms = clockwork.waiter(current_loop)
     compat.forget_module = rescue.forget = _keep_module
@@ -129,6 +130,12 @@ def _ticks_ms():
     """The board's ticks, which may go wrong (skew) in its sleep."""
     world = Hook.world
     return int(world.loop.now_ms + world.skew_ms) % _TICKS_PERIOD
+
+
+class _Time:
+    @staticmethod
+    def monotonic_ns():
+        return _ticks_ms() * 1_000_000
 
 
 class _Os:
