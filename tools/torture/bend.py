@@ -129,7 +129,9 @@ _ALL = (
 def _ticks_ms():
     """The board's ticks, which may go wrong (skew) in its sleep."""
     world = Hook.world
-    return int(world.loop.now_ms + world.skew_ms) % _TICKS_PERIOD
+    skew_ms = world.skew_ms
+    now_ms = world.loop.now_ms
+    return (int(now_ms + skew_ms) if skew_ms else now_ms) % _TICKS_PERIOD
 
 
 class _Time:
