@@ -24,6 +24,8 @@ Kinds of events, in the order of time, and their details:
                                                    that are to leave (as chunks: the stored
                                                    ones), runs [(first, count)] of
                                                    samples in the file, first None: silence
+    evicted   clip, seconds, free_bytes            its record says so, durably; how long it is,
+                                                   and the room there was before it went
     damage    clip                                 the file of a closed clip changed
     remove    clip, what                           what: audio, record, body; clip 0: not ours
     request   id, route, host, tls, bearer, rid, clip, key, body
@@ -55,7 +57,7 @@ class Event:
 
 @dataclasses.dataclass(frozen=True)
 class Violation:
-    """name: S1 to S14, L1 to L6; text: what was seen, where."""
+    """name: S1 to S16, L1 to L6; text: what was seen, where."""
 
     name: str
     text: str
@@ -105,6 +107,8 @@ class History:
     rest_code: str | None = None
     rest_bound_ms: int = 0
     rest_after_ms: int | None = None
+    evict_order: str = "never"  # the setting storage.evict
+    evicted: list[int] | None = None  # the device's count at the end: [clips, seconds]
     ledger: dict[str, Any] | None = None  # what the device's ledger says (witness.ledger_of)
     limits: dict[str, int] = dataclasses.field(default_factory=dict)
 

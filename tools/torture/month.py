@@ -33,6 +33,7 @@ class Outcome:
         self.cuts = place.counts["cuts"]
         self.reboots = place.counts["reboots"]
         self.steps = place.counts["steps"]
+        self.evicted = len(place.history.of("evicted"))
 
     @property
     def journal(self):
@@ -212,6 +213,7 @@ def main(argv=None) -> int:
     )
     parser.add_argument("--flac", action="store_true", help="real FLAC, 20 s of audio in all")
     parser.add_argument("--cuts", action="store_true", help="the power goes in each take, too")
+    parser.add_argument("--evicts", action="store_true", help="full media, and storage.evict")
     parser.add_argument("--until", nargs="+", metavar="NAME", help="stop at such a violation")
     parser.add_argument("--sleeps-ppm", type=int, help="the board sleeps, its ticks go so wrong")
     options = parser.parse_args(argv)
@@ -220,8 +222,10 @@ def main(argv=None) -> int:
         if options.weather
         else (weather.generate(options.seed + n, options.days) for n in range(options.count))
     )
-    began, seeds, bad = time.perf_counter(), 0, 0
+    began, seeds, bad, evicted = time.perf_counter(), 0, 0, 0
     for forecast in forecasts:
+        if options.evicts:
+            forecast = weather.with_eviction(forecast)
         if options.cuts:
             forecast = weather.with_cuts(forecast)
         if options.flac:
@@ -230,6 +234,7 @@ def main(argv=None) -> int:
         outcome = run(forecast, options.sleeps_ppm, options.chunks, codec)
         seeds += 1
         bad += bool(outcome.violations)
+        evicted += outcome.evicted
         for violation in outcome.violations:
             print(f"seed {forecast.seed}: {violation.name} {violation.text}")
         if options.journal:
@@ -241,6 +246,8 @@ def main(argv=None) -> int:
             break
     took_s = time.perf_counter() - began
     print(f"{seeds} seeds, {bad} with a violation, {seeds / took_s:.1f} seeds a second")
+    if evicted:
+        print(f"{evicted} clips evicted, as the settings ask for")
     return 1 if bad else 0
 
 

@@ -115,6 +115,9 @@ class Witness:
             runs = world.audio.runs(stored, record["samples"])
             self._closed[clip] = hash(stored)
             world.add("closed", clip=clip, sha=sha, stored_sha=ours, size=len(stored), runs=runs)
+        if state == "evicted" and self._last_state.get(clip) != state:
+            seconds = record["samples"] // record["hz"]
+            world.add("evicted", clip=clip, seconds=seconds, free_bytes=world.medium.room())
         self._last_state[clip] = state
 
     # What lies on the medium.
@@ -166,6 +169,7 @@ class Witness:
         world, history = self._world, self._world.history
         files, audio = world.medium.files, world.audio
         world.add("end")
+        history.evicted = [world.secrets.counter(name) for name in ("evicted", "evicted_s")]
         # A board that sleeps counts seconds of its own: its ticks go wrong meanwhile.
         history.ledger = self._ledger() if world.sleep is None else None
         for first, count in self._heard:

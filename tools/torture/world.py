@@ -58,12 +58,14 @@ class World:
     def __init__(self, weather, in_chunks=False, codec=blocks.NAME):
         self.seed = weather.seed
         self.audio = audio.of(codec, RATE_HZ)
-        self.settings = {"recording.codec": codec}  # over those of bend.install
+        # Over those of bend.install.
+        self.settings = {"recording.codec": codec} | weather.settings
         self.history = History(RATE_HZ)
         self.history.api_hosts = (wire.API_HOST,)
         self.history.storage_hosts = (wire.STORAGE_HOST,)
         self.history.rest_bound_ms = REST_BOUND_MS
         self.history.in_chunks = in_chunks
+        self.history.evict_order = self.settings.get("storage.evict", "never")
         self.history.limits = {
             "sockets": 2,
             "open_files": 4 if in_chunks else 3,  # a clip that is written is read as well
