@@ -84,7 +84,7 @@ class Joints:
                 self.store.target,
                 self.evict,
                 self._evict_after,
-                self.lane.in_hand,
+                self.lane.chosen,
                 self.epoch(),
                 self._secrets,
                 self.log,

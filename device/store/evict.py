@@ -48,6 +48,8 @@ def make_room(store, order, after, in_hand, epoch, secrets, log, wanted_root=Non
         if clip.record is None or number in (store.open_number, in_hand):
             continue
         if clip.state in (DONE, EVICTED):
+            if clip.state == EVICTED:  # said once more: a cut may have come before (repair.py)
+                log.error("clip evicted clip=%d in_all=%d", number, clip.record["gone"][0])
             log.info("room made clip=%d bytes=%d", number, clip.record["bytes"])
             store.free(clip)
             return clip.record["bytes"], after

@@ -13,7 +13,7 @@ def s16_eviction(history):
     the cloud has or that is in hand or set aside; each is logged, and all are counted once.
     """
     gone, said = {}, set()
-    state, in_hand, stored = {}, {}, set()
+    state, in_hand, taken, stored = {}, {}, set(), set()
     for event in history.events:
         detail, clip = event.detail, event.detail.get("clip")
         if event.kind == "evicted":
@@ -25,7 +25,7 @@ def s16_eviction(history):
                 yield f"{at} in state {state.get(clip)}"
             if clip in stored:
                 yield f"{at} after storage had said that it has it"
-            if any(clip == other for other, _ in in_hand.values()):
+            if clip in in_hand.values():
                 yield f"{at} while it was in hand"
             if detail["free_bytes"] > _ROOM_BYTES:
                 yield f"{at} with {detail['free_bytes'] // 1024} KiB free"
@@ -33,10 +33,13 @@ def s16_eviction(history):
             state[clip] = detail["state"]
         elif event.kind == "request":
             if detail["route"] != "heartbeat" and clip:
-                in_hand[detail["id"]] = clip, detail["route"]
+                in_hand[detail["id"]] = clip
+        elif event.kind == "commit" and detail["route"] == "put" and detail["status"] == 200:
+            taken.add(detail["id"])
         elif event.kind == "answer":
-            clip, route = in_hand.pop(detail["id"], (None, None))
-            if route == "put" and detail["status"] == 200 and not history.in_chunks:
+            clip = in_hand.pop(detail["id"], None)
+            # Not a page in place of the answer; and a chunk is no clip.
+            if detail["id"] in taken and detail["status"] == 200 and not history.in_chunks:
                 stored.add(clip)
             elif detail["code"] in SECOND_PUT:
                 stored.discard(clip)
