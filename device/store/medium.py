@@ -54,11 +54,12 @@ class Quota:
         self._warned_pct = level
 
     def check(self):
-        """Raise Transient(storage_full) where only the reserve is left and nothing can go,
-        NeedsOperator if the medium does not answer.
-        """
+        """Raise Transient(storage_full) where only the reserve is left and nothing can go."""
         if self._known() < self._reserve_bytes and not self._is_fresh:
-            self.refresh()
+            try:
+                self.refresh()
+            except NeedsOperator:
+                pass  # what was counted holds
         while self._known() < self._reserve_bytes:
             freed_bytes = self.make_room() if self.make_room else 0
             if not freed_bytes:
