@@ -11,9 +11,9 @@ filled in. A run is [kind, boot, second of uptime, seconds], rounded to seconds 
 that clips of one take touch. On the device is r without c, e and u.
 
 This part stays loaded and only collects; ledger_book.py writes, and is let go of again. Writes:
-one before a take for the time without one, one at its end (or every six clips), one a clip that
-leaves, and one an hour while nothing happens. A crash costs what was not kept yet: at most an hour
-of i or b; recovery tells of clips again, and a run that is told twice counts once.
+one at the end of a take (or every six clips), one a clip that leaves, and one an hour while
+nothing happens. A crash costs what was not kept yet: at most an hour of i or b, before the take if
+one runs; recovery tells of clips again, and a run that is told twice counts once.
 """
 
 from device.compat import const, forget_module
@@ -21,6 +21,7 @@ from device.compat import const, forget_module
 _KEEP_S = const(3600)
 _PRE_ROLL_S = const(60)  # a clip may begin so long before it is opened
 _MOST_RUNS = const(12)  # that wait for a medium which refuses them; then the oldest is unknown
+_LEAVING = const(8)  # of them the medium may keep some: their run may be in a segment of before
 _CLIPS_AT_ONCE = const(6)  # fewer than recovery looks back
 _UNREADABLE = " damaged file_missing record_unreadable "
 _FREE = " idle armed dozing off_schedule recording "  # of recorder's reasons: nothing is wrong
@@ -39,6 +40,7 @@ class Ledger:
         self._runs = []  # not kept yet
         self._clips = 0  # closed since the last write
         self._newest = None  # segment of the book
+        self._leaving = []  # numbers of the last clips that were told to leave
         self._is_refused = False
 
     def tick(self, code):
@@ -59,8 +61,7 @@ class Ledger:
         """A clip is open: the time without one ended with its first sample."""
         if self._kind is not None:
             self._end_run((record["up"] + 500) // 1000)
-            self._kind = None
-            self.keep()
+            self._kind = None  # kept at its end: now the first samples are to become durable
 
     def closed(self, record):
         self._since_s = self._add_clip(record)
@@ -73,10 +74,13 @@ class Ledger:
     def left_open(self):
         """The medium or the microphone failed the open clip: recovery tells of it."""
         self._kind = "b"
-        self._since_s = self._clock.uptime_ms() // 1000
+        self._since_s = (self._clock.uptime_ms() + 500) // 1000  # rounded as its end will be
 
     def freed(self, record):
-        """A clip is about to leave, done or evicted."""
+        """A clip is about to leave, done or evicted; again, if the medium did not let it."""
+        if record["n"] in self._leaving:
+            return
+        self._leaving = [record["n"]] + self._leaving[: _LEAVING - 1]
         self._add_clip(record, "c" if record["state"] == "done" else "e")
         self.keep()
 
@@ -152,6 +156,7 @@ class Ledger:
             if not self._is_refused:
                 self._log.warning("ledger not kept %s %s", e.__class__.__name__, e)
             self._is_refused = True
+            self._newest = None  # it may be written all the same: the book looks
         forget_module("device.store.ledger_book")
 
     def as_dict(self):

@@ -78,7 +78,7 @@ class Slots:
 
     def write(self, value):
         """Make value durable. Raises OSError, EFBIG for more than 2 * MAX_BYTES; then the old
-        value still stands.
+        value still stands, or the new one where a medium took it and said no.
         """
         sequence = self.sequence + 1
         line = encode(self._magic, sequence, value)

@@ -129,10 +129,9 @@ class Strategies:
             return via == CHUNKS
         begun = self._chunked.progress(clip)
         if via == CHUNKS or begun:
-            if self.offered:
-                return True
-            self._begin_whole(clip)
-            return False
+            if not self.offered:
+                self._give_up(clip, NotOffered("refused", "in this boot"))
+            return self.offered
         needed_s = self._whole.seconds_for(record["bytes"])
         cuts = self._cuts[1] if self._cuts[0] == clip.number else 0
         limits = (record["bytes"], self._chunked.chunk_bytes)

@@ -16,6 +16,7 @@ from host_tests.conftest import ROOT
 from tools.torture import defects, months
 
 SEEDS = 25
+FOUND = pathlib.Path(__file__).with_name("found")
 
 
 def month(*options, root: pathlib.Path = ROOT) -> subprocess.CompletedProcess:
@@ -42,6 +43,13 @@ def test_a_board_that_sleeps_between_takes_breaks_none_either():
     done = month("--seed", 1, "--count", 6, "--sleeps-ppm", 5000)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "6 seeds, 0 with a violation" in done.stdout
+
+
+@pytest.mark.parametrize("path", sorted(FOUND.glob("*.json")), ids=lambda path: path.stem)
+def test_a_history_that_broke_a_promise_once_breaks_none_now(path):
+    """Made short by shrink.py; each failed before what it found was mended."""
+    done = month("--chunks", "--weather", path)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_same_seed_is_the_same_history(tmp_path):

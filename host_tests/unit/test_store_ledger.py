@@ -45,8 +45,8 @@ def make(root, clock=None, boot=BOOT):
 
 
 def clip(at_s, seconds, **fields):
-    record = {"boot": BOOT, "up": at_s * 1000, "hz": 100, "samples": seconds * 100, "last": 1}
-    return {**record, "state": "closed", **fields}
+    times = {"boot": BOOT, "up": at_s * 1000, "hz": 100, "samples": seconds * 100}
+    return {"n": 1 + at_s, **times, "last": 1, "state": "closed", **fields}
 
 
 def runs(root):
@@ -83,6 +83,20 @@ def test_time_without_a_take_is_kept_every_hour_and_when_something_forbids_it(ro
     clock.up_ms += 100_000
     ledger.tick("idle")
     told(root, not_scheduled=4 * 3600, blocked=100)
+
+
+def test_the_time_after_a_clip_that_failed_begins_where_that_clip_ends(root):
+    """The clip is told by recovery, later; rounded apart, a second would be told as both."""
+    clock = Clock()
+    ledger = make(root, clock)
+    ledger.opened(clip(10, 1))
+    clock.up_ms = 11_700
+    ledger.left_open()
+    clock.up_ms = 20_000
+    ledger.tick("idle")
+    ledger.repaired(dict(clip(10, 1), up=10_000, samples=170))
+    told(root, not_scheduled=10, recorded=2, cut=1, blocked=8, on_device=2)
+    assert ("b", BOOT, 12, 8) in runs(root)
 
 
 def test_gaps_are_lost_and_left_out_silence_was_not_wanted(root):
@@ -129,6 +143,35 @@ def test_what_the_medium_refuses_is_told_later_and_said_once(root, monkeypatch):
     monkeypatch.undo()
     ledger.closed(clip(20, 10))
     told(root, recorded=20, confirmed=10, on_device=10)
+
+
+def test_what_was_written_though_the_medium_refused_it_counts_once(root, monkeypatch):
+    """A card may take a file and say no when it is asked whether it did."""
+    ledger, calls = make(root), []
+
+    def says_no_now_and_then(f):
+        f.flush()
+        calls.append(f)
+        if len(calls) % 2:
+            raise OSError(5, "synced, and yet refused")
+
+    monkeypatch.setattr(slots, "sync_file", says_no_now_and_then)
+    for n in range(300):
+        ledger.closed(clip(100 * n, 10))
+    monkeypatch.undo()
+    ledger.keep()
+    told(root, recorded=3000, on_device=3000)
+
+
+def test_a_clip_that_the_medium_did_not_let_go_is_told_once(root):
+    """Its first run may lie in a segment of before, where nobody looks."""
+    ledger = make(root)
+    ledger.closed(clip(0, 10))
+    ledger.freed(clip(0, 10, state="done"))
+    for n in range(1, 60):
+        ledger.closed(clip(100 * n, 10))
+    ledger.freed(clip(0, 10, state="done"))
+    told(root, recorded=600, confirmed=10, on_device=590)
 
 
 def test_what_is_too_much_to_keep_in_mind_is_unknown(root, monkeypatch):

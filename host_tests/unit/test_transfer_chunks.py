@@ -208,6 +208,16 @@ def test_a_refusal_means_the_whole_file_in_a_recording_of_its_own(bench, call):
     assert b.record().get("via") is None
 
 
+def test_a_clip_that_goes_whole_because_another_was_refused_says_so(bench):
+    """It has a recording already, which stays pending: nobody should have to guess why."""
+    b = bench()
+    fakes.run(b.strategies.advance(b.store.after(0)), b.time)
+    b.strategies.offered = False  # as after a refusal of another clip's first chunk
+    assert b.attempt() is None
+    assert (b.record()["via"], b.record()["orid"]) == (WHOLE, "rec_1s")
+    assert any("chunks given up clip=1 reason=refused" in line for line in b.lines)
+
+
 @pytest.mark.parametrize("at", ["save", "progress"])
 def test_the_power_goes_while_it_changes_over(bench, at, monkeypatch):
     b = bench(chunk_url=[REFUSALS["chunk_url"]])

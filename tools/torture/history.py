@@ -47,6 +47,10 @@ Kinds of events, in the order of time, and their details:
 import dataclasses
 from typing import Any
 
+# Routes that know nothing of the lane's waits and limits: heartbeats, and the link's probe (it
+# carries no token).
+NOT_THE_LANES = ("heartbeat", "other")
+
 
 @dataclasses.dataclass(frozen=True)
 class Event:

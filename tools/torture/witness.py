@@ -6,7 +6,7 @@ What it makes of a record or an audio file it reads itself: the device's own rea
 import json
 from binascii import crc32
 
-from tools.torture.history import Kept, Recording
+from tools.torture.history import NOT_THE_LANES, Kept, Recording
 
 FOREIGN = {"/flash/photo.jpg": b"somebody's photo", "/flash/clips/notes.txt": b"notes"}
 _BOOK = "/flash/state/book/"
@@ -51,7 +51,7 @@ class Witness:
 
     def request(self, route):
         """A request left: if the lane said that it waits, did it?"""
-        if self._waiting is None or route == "heartbeat":
+        if self._waiting is None or route in NOT_THE_LANES:
             return
         since_ms, wait_s = self._waiting
         self._waiting = None

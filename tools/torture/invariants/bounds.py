@@ -2,9 +2,9 @@
 L1 to L6).
 """
 
+from tools.torture.history import NOT_THE_LANES
+
 _ASIDE = ("parked", "quarantined")
-# Limits are a project's: the link's probe ("other") carries no token, it learns nothing of them.
-_NOT_THE_LANES = ("heartbeat", "other")
 _MIN_WAITS = 8  # so many waits without jitter are no chance: one in 10**8 histories
 _JITTER_SEEN_PCT = 5
 
@@ -77,7 +77,7 @@ def _retry_after(history):
             not_before_ms = 0
         elif event.kind == "answer":
             asked_s = event.detail.get("retry_after_s") or 0
-            if asked_s and routes.get(event.detail["id"]) not in _NOT_THE_LANES:
+            if asked_s and routes.get(event.detail["id"]) not in NOT_THE_LANES:
                 not_before_ms = event.at_ms + 1000 * asked_s
         else:
             routes[event.detail["id"]] = event.detail["route"]

@@ -11,6 +11,7 @@ from tools.torture.invariants.ranges import cut_to, joined, minus, shrunk
 _EDGE_MS = 1_000
 _GAP_MS = 2_500  # what may lie unnamed between two runs: both edges, and the start of the program
 _NEAR_MS = 3_000
+_KEPT_MS = 3_600_000 + 60_000 + 43_200_000  # an hour, pre-roll, and how late a poll may come here
 _ENDS = ("cut", "reset", "planned", "end")
 
 
@@ -114,9 +115,11 @@ def _whole_claims(truth, claims):
     for begin_ms, end_ms, how in truth.lives:
         if truth.was_refused(begin_ms, end_ms):
             continue
+        last_ms = _last_wait(truth, begin_ms, end_ms)
         for low, high in minus([(begin_ms, end_ms)], named):
-            # At the end of a life: what was not kept yet, also before a clip that just began.
-            if high - low > _GAP_MS and (how == "reset" or high < end_ms - _NEAR_MS):
+            # At the end of a life: what was not kept yet, also before the take that was cut.
+            is_last = high > last_ms - _NEAR_MS and high - low < _KEPT_MS
+            if high - low > _GAP_MS and (how == "reset" or not is_last):
                 yield f"ledger: {low} to {high} ms is unknown, and nothing was cut there"
         recorded = cut_to(truth.held, begin_ms, end_ms)
         for low, high in minus(recorded, joined(claims["r"] + claims["x"])):
@@ -128,6 +131,12 @@ def _whole_claims(truth, claims):
             for low, high in minus(gone[kind], claims[kind]):
                 if high - low > _GAP_MS:
                     yield f"ledger: {low} to {high} ms was {what}, and it does not know"
+
+
+def _last_wait(truth, begin_ms, end_ms):
+    """When the take began that ran at the end of a life; its end, if none did."""
+    heard = cut_to(truth.heard, begin_ms, end_ms)
+    return heard[-1][0] if heard and heard[-1][1] > end_ms - _NEAR_MS else end_ms
 
 
 def _sums(history):
