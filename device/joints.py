@@ -84,7 +84,7 @@ class Joints:
                 self.store.target,
                 self.evict,
                 self._evict_after,
-                self.lane.chosen,
+                (self.lane.chosen, self.whole_file.unsaved[0]),
                 self.epoch(),
                 self._secrets,
                 self.log,
