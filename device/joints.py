@@ -77,6 +77,9 @@ class Joints:
 
     def make_room(self):
         """The medium is full: free one clip; bytes, 0 if none may go (store/evict.py)."""
+        opened = self.store.opened
+        if opened:
+            opened[1].sync()  # it takes a while: nothing but what comes meanwhile may be at stake
         try:
             from device.store import evict
 

@@ -208,6 +208,21 @@ def test_room_that_came_meanwhile_is_seen_before_anything_is_given_up(tmp_path):
     assert given_up == [1]
 
 
+def test_room_is_made_ahead_only_where_something_may_go(tmp_path):
+    """A clip that is evicted right after a take began costs that take's first samples a cut."""
+    storage = fakes.Storage(tmp_path)
+    storage.free = 1100
+    quota, _ = make_quota(storage)
+    quota.refresh()
+    quota.check(4096)
+    rooms = [0, 2000, 2000]
+    quota.make_room = rooms.pop
+    quota.check(4096)
+    assert rooms == [0], "two were enough"
+    quota.check()
+    assert rooms == [0]
+
+
 def test_a_medium_that_fails_for_a_moment_leaves_what_was_counted(tmp_path):
     storage = fakes.Storage(tmp_path)
     storage.free = 1100

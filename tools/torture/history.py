@@ -24,8 +24,10 @@ Kinds of events, in the order of time, and their details:
                                                    that are to leave (as chunks: the stored
                                                    ones), runs [(first, count)] of
                                                    samples in the file, first None: silence
-    evicted   clip, seconds, free_bytes            its record says so, durably; how long it is,
-                                                   and the room there was before it went
+    evicted   clip, seconds, free_bytes, is_ours   its record says so, durably; how long it is,
+                                                   the room there was before it went, and whether
+                                                   it was made for whom the recorder is bound to
+    asked     clip                                 somebody wants it sent first
     damage    clip                                 the file of a closed clip changed
     remove    clip, what                           what: audio, record, body; clip 0: not ours
     request   id, route, host, tls, bearer, rid, clip, key, body
@@ -69,12 +71,15 @@ class Violation:
 
 @dataclasses.dataclass
 class Kept:
-    """A clip on the medium at the end. intact: its audio is what was closed (None: never was)."""
+    """A clip on the medium at the end. intact: its audio is what was closed (None: never was);
+    is_of_another: it was made before somebody else got the recorder.
+    """
 
     state: str | None
     why: str = ""
     intact: bool | None = None
     runs: list | None = None
+    is_of_another: bool = False
 
 
 @dataclasses.dataclass

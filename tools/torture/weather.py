@@ -18,6 +18,8 @@ be shrunk by leaving events away. Kinds, all with at_s, most with for_s:
     url_refused     storage refuses URLs as expired
     corrupt         storage damages what it stores
     revoked         the token is refused; a new one comes after for_s
+    rebound         somebody else gets the recorder: a new token, the clips before it stay apart
+    wanted          somebody asks for one of the clips that wait
     ntp             how: silent, or wrong by step_s
     rtc_step        the board's own clock jumps by step_s
     card_full       somebody else's file takes all room but room_kb
@@ -149,6 +151,9 @@ def _full_days(dice, days):
         elif dice.random() < 0.1:
             fails = _FAULTS["card_fails"](dice, take_s + dice.randint(0, length_s))
             events.append({**fails, "for_s": 1})
+        elif dice.random() < 0.2:
+            what = "rebound" if dice.random() < 0.2 else "wanted"
+            events.append({"at_s": take_s, "what": what})
         take_s += length_s + pause_s
         if take_s > at_s + for_s:
             break

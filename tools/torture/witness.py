@@ -117,7 +117,13 @@ class Witness:
             world.add("closed", clip=clip, sha=sha, stored_sha=ours, size=len(stored), runs=runs)
         if state == "evicted" and self._last_state.get(clip) != state:
             seconds = record["samples"] // record["hz"]
-            world.add("evicted", clip=clip, seconds=seconds, free_bytes=world.medium.room())
+            world.add(
+                "evicted",
+                clip=clip,
+                seconds=seconds,
+                free_bytes=world.medium.room(),
+                is_ours=not self.is_of_another(record),
+            )
         self._last_state[clip] = state
 
     # What lies on the medium.
@@ -130,6 +136,10 @@ class Witness:
             if path.startswith("/flash/clips/0")
         }
         return [(stem, self._record_of(stem)) for stem in sorted(stems)]
+
+    def is_of_another(self, record):
+        """A clip from before somebody else got the recorder: it is kept, and not sent."""
+        return 0 < record.get("epoch", 0) < self._world.secrets.counter("epoch")
 
     def _record_of(self, stem):
         best = (0, {})
@@ -180,7 +190,13 @@ class Witness:
             closed = self._closed.get(number)
             intact = None if closed is None else data is not None and hash(data) == closed
             runs = audio.runs(data, record.get("samples", 0)) if data else []
-            history.kept[number] = Kept(record.get("state"), record.get("why", ""), intact, runs)
+            history.kept[number] = Kept(
+                record.get("state"),
+                record.get("why", ""),
+                intact,
+                runs,
+                self.is_of_another(record),
+            )
         for row in world.model.recordings.values():
             data = world.model.object_of(row)
             history.recordings.append(

@@ -168,6 +168,15 @@ class World:
         if self.board and bool(self.recorder and self.recorder._wanted) != wants_take:
             self.board.button.press()
 
+    def ask_for(self, dice):
+        """Somebody who sees the list asks for a clip of it."""
+        records = [record for _, record in self.witness.clips() if record]
+        clips = [record["n"] for record in records if record["state"] != "open"]
+        if self.loop and self.lane and clips:
+            clip = dice.choice(clips)
+            self.add("asked", clip=clip)
+            self.lane.send_first(clip)
+
     # Rest.
 
     def watch_rest(self):
@@ -186,8 +195,10 @@ class World:
     def is_at_rest(self):
         if self.microphone.ring is not None:
             return False
-        states = [record.get("state") for _, record in self.witness.clips()]
-        return all(state in ("parked", "quarantined") for state in states)
+        return all(
+            record.get("state") in ("parked", "quarantined") or self.witness.is_of_another(record)
+            for _, record in self.witness.clips()
+        )
 
     def finish(self):
         """The history, with what is left at the end."""

@@ -27,6 +27,8 @@ def s16_eviction(history):
                 yield f"{at} after storage had said that it has it"
             if clip in in_hand.values():
                 yield f"{at} while it was in hand"
+            if not detail["is_ours"]:
+                yield f"{at}, and was made for somebody else"
             if detail["free_bytes"] > _ROOM_BYTES:
                 yield f"{at} with {detail['free_bytes'] // 1024} KiB free"
         elif event.kind == "record" and detail["state"] != "evicted":

@@ -155,7 +155,7 @@ def s9_order(history):
         if number <= highest:
             yield f"clip number {number} was used again at {event.at_ms} ms"
         highest = max(highest, number)
-    disturbed = history.of("cut", "reset", "failure", "failed") or any(
+    disturbed = history.of("cut", "reset", "failure", "failed", "asked") or any(
         e.detail["status"] not in (200, 201) for e in history.of("answer")
     )
     if not disturbed and not history.in_chunks:
