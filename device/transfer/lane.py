@@ -28,7 +28,7 @@ _EACH_MS = const(100)  # longer for each clip that is set aside: passing it over
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
 _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without progress
 _LONG_MS = const(86_400_000)
-_SHUT_MS = const(3_600_000)  # by then another way may be in reach, or the clock known
+_SHUT_MS = const(3_600_000)  # by then another way may be in reach, the clock or a folder read
 _SHORTAGES = const(6)  # in a row, with the waits between them half an hour: only a reset helps
 _SAID_CHARS = const(40)  # a record stays below 512 bytes
 _OF_THE_CLIP = ("verification_pending", "link_too_slow", "read_failed")
@@ -74,6 +74,8 @@ class Lane:
         self.live = strategy.live  # where the clip that is being recorded goes too, else None
         self._live_has_turn = True
         self._found_none = False  # the whole backlog was looked at since the last event
+        self._found_none_up_ms = 0
+        self._has_met = False  # looking over it without a way, one was met
         self.announce = None  # coroutine function, called before each clip (supervisor.heartbeat)
         self.is_sending = False  # from before the first clip until there is nothing, or a wait
         self.is_away = None  # (clip number) -> True if its medium is lost and another one stands
@@ -94,7 +96,8 @@ class Lane:
         """How long the way to the cloud is not needed, as far as clips go: ms, 0: it is now."""
         if self.in_hand:
             return 0
-        if not self._backlog.waiting() or not self._cloud.has_token():
+        is_empty = not (self._has_met or self._backlog.waiting())
+        if is_empty or not self._cloud.has_token():
             return _LONG_MS
         if self._shut[0]:
             return min(_SHUT_MS, max(0, self._shut[1] - self._clock.uptime_ms()))
@@ -158,6 +161,7 @@ class Lane:
         if code:
             self.is_sending = False
             self._set_reason(code, "", left_ms)
+            self._look_over()
             await self._pause(min(left_ms or _CHECK_MS, _IDLE_MS))
             return
         clip = self._next_clip()
@@ -205,7 +209,8 @@ class Lane:
         if self._backlog.is_walking:
             await sleep_ms(0)
             return
-        self._found_none = True
+        self._found_none, self._has_met = True, False
+        self._found_none_up_ms = self._clock.uptime_ms()
         self.is_sending = False
         code, left_ms = self._shut_for(*self._backlog.held_reason())
         others = self._backlog.other_epoch
@@ -213,6 +218,20 @@ class Lane:
         self._set_reason(code, "clips=%d" % others if others else "", left_ms)
         idle_ms = min(_IDLE_CAP_MS, _IDLE_MS + _EACH_MS * (self._backlog.aside + others))
         await self._pause(min(left_ms or idle_ms, idle_ms))
+
+    def _look_over(self):
+        """Nothing may go now. Look at the backlog all the same where the count says that it is
+        empty, and now and then: of a medium that fails some folders look empty and some records
+        unreadable, and a clip that is met asks for the way.
+        """
+        if self._has_met or not self._found_none and self._backlog.waiting():
+            return
+        now = self._clock.uptime_ms()
+        if self._found_none and now - self._found_none_up_ms < _SHUT_MS:
+            return
+        self._found_none_up_ms = now
+        self._has_met = self._backlog.next() is not None
+        self._found_none = not self._has_met and not self._backlog.is_walking
 
     async def _begin(self, clip):
         """clip goes now: tell the cloud, then keep its number where a reset finds it. False: the

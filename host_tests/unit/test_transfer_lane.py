@@ -387,6 +387,34 @@ def test_the_lane_says_how_long_it_does_not_need_the_way(bench):
     assert b.lane.rests_ms() > 3_600_000 and b.lane.resting_code() == "no_token"
 
 
+@pytest.mark.parametrize("is_counted", [True, False])
+@pytest.mark.parametrize("what", ["record", "folder"])
+def test_what_could_not_be_read_is_looked_at_again_while_the_radio_rests(
+    bench, monkeypatch, what, is_counted
+):
+    """A folder whose reading fails looks empty: without a look of its own the lane would wait for
+    a link that nobody asks for.
+    """
+    b = bench(clips=1)
+    if is_counted:
+        counted(b.lane._store)
+    store = b.lane._store
+    unread = [None] if what == "folder" else [store.clip(1), None]
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "after", lambda number: unread[min(number, len(unread) - 1)])
+        b.run(10)
+        assert b.lane.reason.code == "nothing_to_send"
+        b.link.up = False
+        b.run(3 * 3600)
+        assert b.lane.rests_ms() > 3_600_000, "it looked, and found nothing"
+    b.run(3700)
+    assert b.lane.rests_ms() == 0, "now it has met the clip, and wants the way"
+    b.link.up = True
+    b.lane.link_returned()
+    b.run(10)
+    assert list(b.cloud.objects) == ["rec_1"] and b.lane.rests_ms() > 3_600_000
+
+
 def test_a_cool_down_is_a_rest_of_the_way_with_its_own_reason(bench):
     b = bench(clips=1, create=[Transient("throttled", "", 900)])
     counted(b.lane._store)

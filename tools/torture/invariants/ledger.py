@@ -112,8 +112,10 @@ def _true_claims(truth, claims):
 
 def _whole_claims(truth, claims):
     named = joined(claims["i"] + claims["b"] + claims["r"] + claims["x"])
-    for begin_ms, end_ms, how in truth.lives:
-        if truth.was_refused(begin_ms, end_ms):
+    told_until_ms = [end_ms for _, end_ms, _ in truth.lives[1:]] + [truth.ends_ms[-1]]
+    for (begin_ms, end_ms, how), until_ms in zip(truth.lives, told_until_ms, strict=True):
+        # Of the last clips before a cut recovery tells in the next life, if the medium lets it.
+        if truth.was_refused(begin_ms, until_ms if how == "cut" else end_ms):
             continue
         last_ms = _last_wait(truth, begin_ms, end_ms)
         for low, high in minus([(begin_ms, end_ms)], named):
