@@ -46,6 +46,7 @@ WAYS = (
     "other_id",
 )
 EVICT_ORDERS = ("oldest", "quietest", "lowest_priority")
+_REFUSAL_S = 3 * DAY_S  # a recording more after each 24 h, if it is not kept in mind
 _EVICTS_EVERY = 5  # seeds: one whose recorder may evict
 _KEPT_BACK = ("no_coverage", "outage", "revoked", "portal", "lossy", "slow")
 _STEPS_OF_A_TAKE = 180  # and its way to the cloud: counted, a take of one clip
@@ -117,6 +118,21 @@ def with_cuts(weather: Weather) -> Weather:
     takes = [event for event in weather.events if event["what"] == "take"]
     cuts = [_cut(dice, event["at_s"], offs_s=(2, 60)) for event in takes]
     return weather.but(weather.events + cuts)
+
+
+def with_refusals(weather: Weather) -> Weather:
+    """The same weather, and a medium that takes no write for days, now and then, from a moment on
+    at which a clip is sent: longer than the cloud knows an Idempotency-Key.
+    """
+    dice = random.Random(f"refusals {weather.seed}")
+    events, next_s = list(weather.events), 0
+    for take in weather.events:
+        if take["what"] == "take" and take["at_s"] >= next_s:
+            at_s = take["at_s"] + take["for_s"] + dice.randint(0, 4)
+            fails = {"what": "card_fails", "for_s": _REFUSAL_S, "chance_pct": 100, "on": "write"}
+            events.append({"at_s": at_s, **fails})
+            next_s = at_s + _REFUSAL_S + DAY_S
+    return weather.but(events)
 
 
 def with_eviction(weather: Weather) -> Weather:
