@@ -213,7 +213,9 @@ def main(argv=None) -> int:
     )
     parser.add_argument("--flac", action="store_true", help="real FLAC, 20 s of audio in all")
     parser.add_argument("--cuts", action="store_true", help="the power goes in each take, too")
-    parser.add_argument("--refusals", action="store_true", help="a medium that takes no write for days")
+    parser.add_argument(
+        "--refusals", action="store_true", help="a medium that takes no write for days"
+    )
     parser.add_argument("--evicts", action="store_true", help="full media, and storage.evict")
     parser.add_argument("--until", nargs="+", metavar="NAME", help="stop at such a violation")
     parser.add_argument("--sleeps-ppm", type=int, help="the board sleeps, its ticks go so wrong")
