@@ -80,6 +80,8 @@ class Ledger:
         """A clip is about to leave, done or evicted; again, if the medium did not let it."""
         if record["n"] in self._leaving:
             return
+        if record["boot"] != self._boot:
+            self._newest = None  # it may have been told before a cut: the book looks
         self._leaving = [record["n"]] + self._leaving[: _LEAVING - 1]
         self._add_clip(record, "c" if record["state"] == "done" else "e")
         self.keep()

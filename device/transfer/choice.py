@@ -18,6 +18,7 @@ from device.transfer.whole_file import no_news
 
 _SAFE_URL_LIFE_S = const(3300)  # 55 of the documented 60 minutes
 _CUTS = const(2)
+_CUT_CODES = ("link_down", "connection_lost", "timeout")
 
 
 def choose(setting, offered, size_bytes, chunk_bytes, needed_s, cuts):
@@ -158,6 +159,8 @@ class Strategies:
         if record.get("via") or record["bytes"] <= self._chunked.chunk_bytes:
             return False
         if e.code != "link_too_slow":
+            if e.code not in _CUT_CODES:
+                return False  # it was answered: smaller pieces would be refused as well
             if self._whole.cut_bytes <= self._chunked.chunk_bytes:
                 return False
             cuts = self._cuts[1] if self._cuts[0] == clip.number else 0

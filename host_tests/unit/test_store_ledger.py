@@ -174,6 +174,18 @@ def test_a_clip_that_the_medium_did_not_let_go_is_told_once(root):
     told(root, recorded=600, confirmed=10, on_device=590)
 
 
+def test_a_clip_whose_removal_was_cut_is_told_once(root):
+    ledger = make(root)
+    ledger.closed(clip(0, 10))
+    ledger.freed(clip(0, 10, state="done"))
+    for n in range(1, 60):
+        ledger.closed(clip(100 * n, 10))
+    again = make(root, boot=BOOT + 1)
+    again.closed(clip(9000, 10, boot=BOOT + 1))
+    again.freed(clip(0, 10, state="done"))
+    told(root, recorded=610, confirmed=10, on_device=600)
+
+
 def test_what_is_too_much_to_keep_in_mind_is_unknown(root, monkeypatch):
     ledger = make(root)
     monkeypatch.setattr(slots, "open", fakes.failing_open(5, times=99), raising=False)

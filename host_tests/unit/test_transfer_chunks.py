@@ -366,6 +366,16 @@ def test_auto_changes_over_when_the_whole_file_is_cut_twice(bench):
     assert b.attempt() is None and b.record()["rid"] == "rec_1s"
 
 
+@pytest.mark.parametrize("code", ["url_refused", "server_error", "portal"])
+def test_what_storage_answers_is_no_cut(bench, code):
+    """All was sent, and refused: chunks would be as well, in a second recording."""
+    b = bench(setting="auto", put=4 * [Transient(code)])
+    for _ in range(4):
+        assert b.attempt() is not None
+    assert b.record()["state"] == CREATED and b.attempt() is None
+    assert list(b.cloud.objects) == ["rec_1"]
+
+
 def test_a_link_that_is_too_slow_is_foreseen(bench):
     """Two hours for the file and an hour for the URL: chunks where they are allowed."""
     b = bench(setting="auto", create=["rec_1"])

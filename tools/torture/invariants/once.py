@@ -2,13 +2,20 @@
 
 _FORWARD = ("open", "closed", "creating", "created", "stored", "completing", "done")
 _ASIDE = ("parked", "quarantined")
+<<<<<<< HEAD
 _EVICTED = "evicted"
 SECOND_PUT = ("integrity_failure", "checksum_mismatch")
 _GIVEN_UP = "W chunks given up clip="
+=======
+_SECOND_PUT = ("integrity_failure", "checksum_mismatch")
+# A clip changes its way: it gets another recording.
+_CHANGES = ("W chunks given up clip=", "I from now on in chunks clip=")
+>>>>>>> main
 _ENDS = ("complete", "finalize")
 _BYTES_AGAIN = ("completing", "created")
-# What chunks have of their own: confirmed one by one while the clip is `closed`.
-_OF_CHUNKS = (("closed", "completing"), ("completing", "closed"))
+# What chunks have of their own: confirmed one by one while the clip is `closed`; the way back to a
+# whole file; and from one that was cut twice.
+_OF_CHUNKS = (("closed", "completing"), ("completing", "closed"), ("created", "closed"))
 
 
 def s4_at_most_one(history):
@@ -26,8 +33,8 @@ def s4_at_most_one(history):
     for event in history.of("commit", "log"):
         text = event.detail.get("text", "")
         clip = event.detail.get("clip", 0)
-        if text.startswith(_GIVEN_UP):
-            clip = int(text[len(_GIVEN_UP) :].split()[0])
+        if text.startswith(_CHANGES):
+            clip = int(text.partition("clip=")[2].split()[0])
         elif event.detail.get("code") != "checksum_mismatch":
             continue
         lost[clip] = lost.get(clip, 0) + 1
@@ -122,7 +129,11 @@ def s6_same_body(history):
 
 def s7_monotone(history):
     """States go forward; back only from completing to created (the bytes go up again), or to
+<<<<<<< HEAD
     closed (the chunks came to nothing). From `evicted` (S16: when) there is no way on.
+=======
+    closed (another way, in another recording).
+>>>>>>> main
     """
     states, lines = {}, {}
     jumps = (_BYTES_AGAIN, *(_OF_CHUNKS if history.in_chunks else ()))
