@@ -2,15 +2,10 @@
 
 _FORWARD = ("open", "closed", "creating", "created", "stored", "completing", "done")
 _ASIDE = ("parked", "quarantined")
-<<<<<<< HEAD
 _EVICTED = "evicted"
 SECOND_PUT = ("integrity_failure", "checksum_mismatch")
-_GIVEN_UP = "W chunks given up clip="
-=======
-_SECOND_PUT = ("integrity_failure", "checksum_mismatch")
 # A clip changes its way: it gets another recording.
 _CHANGES = ("W chunks given up clip=", "I from now on in chunks clip=")
->>>>>>> main
 _ENDS = ("complete", "finalize")
 _BYTES_AGAIN = ("completing", "created")
 # What chunks have of their own: confirmed one by one while the clip is `closed`; the way back to a
@@ -129,11 +124,7 @@ def s6_same_body(history):
 
 def s7_monotone(history):
     """States go forward; back only from completing to created (the bytes go up again), or to
-<<<<<<< HEAD
-    closed (the chunks came to nothing). From `evicted` (S16: when) there is no way on.
-=======
-    closed (another way, in another recording).
->>>>>>> main
+    closed (another way, in another recording). From `evicted` (S16: when) there is no way on.
     """
     states, lines = {}, {}
     jumps = (_BYTES_AGAIN, *(_OF_CHUNKS if history.in_chunks else ()))
