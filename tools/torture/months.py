@@ -22,6 +22,7 @@ _BATCH = 8  # seeds that a worker takes at once: some seconds
 _SILENT_S = 600  # a hundred times that, and the slowest seeds with the real codec
 _FLAC_EVERY = 100  # seeds: one with the real codec, decoded by libsndfile
 _SHOWN = 20  # seeds that are named one by one
+_SAID_EVERY = 100  # seeds, or a twentieth of all: how far it is
 _SHRUNK = 3  # the first of them; a minute each
 
 
@@ -138,6 +139,8 @@ def main(argv=None) -> int:
             total[name] += getattr(found, name)
         if found.violations and total["broken"] <= _SHOWN:
             report(found, options, total["broken"] <= _SHRUNK)
+        if total["seeds"] % max(_SAID_EVERY, options.count // 20) == 0:
+            print(progress(total, options.count, time.perf_counter() - began), flush=True)
     took_s = time.perf_counter() - began
     total["virtual_days"] = round(total["virtual_days"])
     summary.add("months in chunks" if options.chunks else "months", took_s=took_s, **total)
@@ -155,6 +158,13 @@ def main(argv=None) -> int:
         f"on {options.jobs} cores ({rate / options.jobs:.1f} a core; the target is 10)"
     )
     return 1 if total["broken"] else 0
+
+
+def progress(total: dict, count: int, took_s: float) -> str:
+    rate = total["seeds"] / took_s
+    left_min = (count - total["seeds"]) / rate / 60
+    done = f"{total['seeds']:,} of {count:,} seeds, {total['broken']} with a violation"
+    return f"{done}, {rate:.1f} a second, {left_min:.0f} min left"
 
 
 def report(found: Tally, options, shrinks: bool) -> None:
