@@ -22,7 +22,6 @@ class Witness:
     def __init__(self, world):
         self._world = world
         self._heard = []
-        self._opened = set()
         self._closed = {}  # clip -> hash of its audio
         self._last_state = {}
         self._waiting = None  # (since ms, wait s): the lane said that it waits
@@ -82,6 +81,7 @@ class Witness:
                 self._record_written(int(name, 16), stem, data)
             elif not {stem + ".r0", stem + ".r1"} & set(self._world.medium.files):
                 self._world.add("remove", clip=int(name, 16), what="record")
+                self._last_state.pop(int(name, 16), None)  # its number may be used again: S9
         elif extension == self._world.audio.name and len(name) == 8:
             self._audio_changed(int(name, 16), what, data)
         elif what == "write" and stem.startswith(_BOOK) and name in _SEGMENTS:
@@ -105,9 +105,8 @@ class Witness:
         state, world = record["state"], self._world
         world.add("record", clip=clip, state=state, why=record.get("why", ""), sequence=sequence)
         if state == "open":
-            if clip not in self._opened or self._last_state.get(clip) is None:
+            if self._last_state.get(clip) != state:
                 world.add("open", clip=clip)
-                self._opened.add(clip)
         elif clip not in self._closed:
             stored = world.medium.files.get(stem + "." + record["codec"], b"")
             stored = stored[: record["bytes"]]
