@@ -77,6 +77,9 @@ class Joints:
 
     def make_room(self):
         """The medium is full: free one clip; bytes, 0 if none may go (store/evict.py)."""
+        opened = self.store.opened
+        if opened:
+            opened[1].sync()  # it takes a while: nothing but what comes meanwhile may be at stake
         try:
             from device.store import evict
 
@@ -84,7 +87,7 @@ class Joints:
                 self.store.target,
                 self.evict,
                 self._evict_after,
-                self.lane.in_hand,
+                (self.lane.chosen, self.whole_file.unsaved[0]),
                 self.epoch(),
                 self._secrets,
                 self.log,

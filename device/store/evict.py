@@ -10,7 +10,8 @@ Sent clips go first: they are merely freed. Then, if `storage.evict` says so, on
 among the oldest LOOKED_AT that may go, so that 20,000 waiting clips cost no more reads than these.
 What stays there was worth more than each that went: the choice sharpens from call to call.
 
-Never the clip that is recorded or in hand, never one that is set aside or of another token epoch
+Never the clip that is recorded, never one that the lane has chosen or whose news from the cloud
+no record could take yet, never one that is set aside or of another token epoch
 (a person decides about these), never one whose bytes are at the cloud already.
 
 Order: 1. the record says `evicted`, and with it the new totals   2. store.free: the totals are
@@ -28,11 +29,11 @@ _MAY_GO = (CLOSED, CREATING, CREATED)
 _LOUD = const(1 << 30)
 
 
-def make_room(store, order, after, in_hand, epoch, secrets, log, wanted_root=None):
+def make_room(store, order, after, held, epoch, secrets, log, wanted_root=None):
     """Free one clip's room; returns (bytes, where the next call begins). 0 bytes: none may go.
 
     order: storage.evict, "never" frees sent clips alone; after: 0, or what the last call returned;
-    in_hand: number of the lane's clip; wanted_root: where the list of wanted.py lies. Raises
+    held: numbers of clips that stay; wanted_root: where the list of wanted.py lies. Raises
     DeviceError (the medium's).
     """
     wanted = _wanted(wanted_root) if order == "lowest_priority" else ()
@@ -45,9 +46,11 @@ def make_room(store, order, after, in_hand, epoch, secrets, log, wanted_root=Non
             number = 0  # the next call begins anew
             break
         number = clip.number
-        if clip.record is None or number in (store.open_number, in_hand):
+        if clip.record is None or number == store.open_number or number in held:
             continue
         if clip.state in (DONE, EVICTED):
+            if clip.state == EVICTED:  # said once more: a cut may have come before (repair.py)
+                log.error("clip evicted clip=%d in_all=%d", number, clip.record["gone"][0])
             log.info("room made clip=%d bytes=%d", number, clip.record["bytes"])
             store.free(clip)
             return clip.record["bytes"], after

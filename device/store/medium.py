@@ -18,7 +18,8 @@ class Quota:
     """Room for audio, with a reserve kept for records, so that recording stops before ENOSPC.
 
     Free space is asked for once a clip (on littlefs it walks the whole medium) and counted down
-    in between; before the first clip, when somebody wants to know.
+    in between; before the first clip, when somebody wants to know; and before anything is given
+    up for room, as clips may have left meanwhile.
     """
 
     def __init__(self, storage, reserve_bytes, log):
@@ -28,6 +29,7 @@ class Quota:
         self._log = log
         self._total_bytes = storage.total_bytes()
         self._free_bytes = None
+        self._is_fresh = False  # nothing was counted down since it was asked for
         self._warned_pct = 0
         self.make_room = None  # frees one clip: bytes, 0 if none may go (evict.py)
 
@@ -38,6 +40,7 @@ class Quota:
                 self._storage = self.store.storage
                 self._total_bytes = self._storage.total_bytes()
             self._free_bytes = self._storage.free_bytes()
+            self._is_fresh = True
         except OSError as e:
             raise medium_error(e, "free space")
         used_pct = self.used_pct()
@@ -50,16 +53,28 @@ class Quota:
             self._log.warning("storage fills used_pct=%d", used_pct)
         self._warned_pct = level
 
-    def check(self):
-        """Raise Transient(storage_full) where only the reserve is left and nothing can go."""
-        while self._known() < self._reserve_bytes:
+    def check(self, ahead_bytes=0):
+        """Raise Transient(storage_full) where only the reserve is left and nothing can go.
+
+        ahead_bytes: so much more room is made, if something can go.
+        """
+        wanted_bytes = self._reserve_bytes + ahead_bytes
+        if self._known() < wanted_bytes and not self._is_fresh:
+            try:
+                self.refresh()
+            except NeedsOperator:
+                pass  # what was counted holds
+        while self._known() < wanted_bytes:
             freed_bytes = self.make_room() if self.make_room else 0
             if not freed_bytes:
+                if self._known() >= self._reserve_bytes:
+                    return
                 raise Transient("storage_full", "free_bytes=%d" % self._known())
             self.spend(-freed_bytes)
 
     def spend(self, size_bytes):
         self._free_bytes = self._known() - size_bytes
+        self._is_fresh = False
 
     def used_pct(self):
         return 100 - self._known() * 100 // self._total_bytes if self._total_bytes else 100

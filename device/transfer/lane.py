@@ -83,6 +83,7 @@ class Lane:
         self._shortages = 0  # in a row
         self.reason = Reason(LANE, "starting", clock.uptime_ms)
         self.in_hand = 0
+        self.chosen = 0  # the same, and already while the cloud is told that it comes
         self.delivered = 0
         self.set_aside = 0
 
@@ -197,7 +198,7 @@ class Lane:
             self._mark(0)  # another task failed
             raise
         finally:
-            self.in_hand = 0
+            self.in_hand = self.chosen = 0
             for gate in self._gates:
                 gate.ended(clip.state == DONE)
             gc.collect()
@@ -236,12 +237,14 @@ class Lane:
         """clip goes now: tell the cloud, then keep its number where a reset finds it. False: the
         cloud asked to be left alone.
         """
+        self.chosen = clip.number
         if clip.state != DONE:
             self.is_sending = True
             error = await self.announce() if self.announce is not None else None
             if error is not None:
                 wait_s = self._waits.failed(error)
                 self._log.warning("lane waits reason=%s wait_s=%d", error, wait_s)
+                self.chosen = 0
                 return False
         self._set_reason("sending", "clip=%d" % clip.number)
         self.in_hand = clip.number

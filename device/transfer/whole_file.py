@@ -128,7 +128,7 @@ class WholeFile:
         self._device_id = device_id
         self._store_id = store_id
         self._log = log
-        self._unsaved = (0, {})  # what the cloud has done and no record says: (clip, changes)
+        self.unsaved = (0, {})  # what the cloud has done and no record says: (clip, changes)
         self.rate_bytes_s = None  # of the last PUTs; None: not known, or another link since
         self._rate_up_ms = 0
         self.cut_bytes = 0  # how far the last PUT came that was cut
@@ -146,8 +146,8 @@ class WholeFile:
 
         Raises Permanent (set aside), Transient, NeedsOperator (the lane waits).
         """
-        if clip.number == self._unsaved[0]:
-            self._keep(clip, **self._unsaved[1])
+        if clip.number == self.unsaved[0]:
+            self._keep(clip, **self.unsaved[1])
         check_known(clip)
         if clip.state == COMPLETING and clip.record.get("via") == CHUNKS:
             await self._complete_chunks(clip, alive)
@@ -166,9 +166,9 @@ class WholeFile:
         """Save what the cloud has done. A full medium must not make it do that again: beyond the
         life of an Idempotency-Key each create makes another recording.
         """
-        self._unsaved = (clip.number, changes)
+        self.unsaved = (clip.number, changes)
         self._store.save(clip, **changes)
-        self._unsaved = (0, {})
+        self.unsaved = (0, {})
 
     def freeze(self, clip):
         """Make what create will send durable, so that every attempt sends the same bytes."""

@@ -5,6 +5,7 @@ history, and a planted defect is caught (tools/torture/).
 import multiprocessing
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,9 @@ def test_no_promise_is_broken():
     done = month("--seed", 1, "--count", SEEDS)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert f"{SEEDS} seeds, 0 with a violation" in done.stdout
+    # Every fifth recorder may evict, and its medium fills.
+    evicted = re.search(r"^(\d+) clips evicted", done.stdout, re.M)
+    assert evicted and int(evicted[1]) >= 50
 
 
 def test_no_promise_is_broken_where_clips_go_in_chunks():
@@ -95,6 +99,7 @@ def test_a_worker_that_is_lost_ends_the_run_with_an_error(end, said):
         "done before the proof",
         "create is retried with a new body",
         "a clip leaves before the ledger knows it",
+        "eviction takes the clip that the lane has in hand",
     ),
 )
 def test_a_planted_defect_is_caught(name):

@@ -29,6 +29,16 @@ def test_only_the_events_that_matter_are_left():
     assert len(shrink.told(short)) == 2
 
 
+def test_what_the_recorder_is_set_to_stays(tmp_path):
+    """Settings are no event: a shorter history has the same, and so has its file."""
+    whole = weather.generate(4)
+    assert whole.settings["storage.evict"] in weather.EVICT_ORDERS
+    short = shrink.shrink(whole, lambda tried: len(tried.events) >= 3)
+    assert len(short.events) == 3 and short.settings == whole.settings
+    assert weather.Weather.from_json(short.to_json()) == short
+    assert "settings" not in weather.generate(3).to_json()
+
+
 def test_what_cannot_be_shorter_stays_and_time_is_bounded():
     whole = weather.generate(3)
     assert shrink.shrink(whole, lambda tried: False) == whole

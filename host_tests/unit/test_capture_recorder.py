@@ -315,7 +315,12 @@ def test_continuous_recording_goes_on_when_there_is_room_again(tmp_path, time, m
 
 def test_the_reserve_ends_a_take_before_the_medium_is_full(tmp_path, time):
     bench = Bench(tmp_path, time, Microphone(10**9), clip_samples=64_000)
-    bench.storage.free = 65_536 + 50_000
+
+    def free_bytes():
+        _, writer = bench.store.opened or (None, None)
+        return 65_536 + 50_000 - (writer.size_bytes if writer else 0)
+
+    bench.storage.free_bytes = free_bytes
     bench.run(9, None, lambda: bench.recorder.want(True))
     assert bench.recorder.reason.code == "storage_full"
     (clip,) = bench.clips()

@@ -41,7 +41,7 @@ class Full:
             self.store,
             self.order,
             self.after,
-            self.in_hand,
+            (self.in_hand,),
             EPOCH,
             self.secrets,
             self.log,
@@ -189,7 +189,7 @@ def test_a_cut_at_any_step_counts_once_and_leaves_nothing(tmp_path, time, monkey
         except Cut:
             pass
     again = fakes.make_store(tmp_path, full.secrets)
-    log, _ = fakes.make_log()
+    log, lines = fakes.make_log()
     recovery = Recovery(again, memoryview(bytearray(1024)), log, lambda: None)
     backlog = Backlog(again, lambda: EPOCH, recovery.pend)
     assert backlog.next() is not None
@@ -204,6 +204,7 @@ def test_a_cut_at_any_step_counts_once_and_leaves_nothing(tmp_path, time, monkey
     if first.number == 1:
         assert first.state == CLOSED and full.evicted() == (0, 0)
     else:
+        assert any("clip evicted clip=1 " in line for line in full.lines + lines)
         assert full.evicted() == (1, 2)
         assert not [name for name in fakes.tree(tmp_path) if "00000001" in name]
 

@@ -182,8 +182,62 @@ def test_recording_stops_at_the_reserve_before_the_medium_is_full(tmp_path):
             quota.check()
             quota.spend(64)
             spent += 64
+            storage.free -= 64
     assert error.value.code == "storage_full"
     assert 4000 <= spent <= 4064, "the reserve is kept but for one piece"
+
+
+def test_room_that_came_meanwhile_is_seen_before_anything_is_given_up(tmp_path):
+    """The lane frees clips while a long one is recorded: the count knew nothing of them, and an
+    unsent clip was evicted, or the take ended, beside plenty of room.
+    """
+    storage = fakes.Storage(tmp_path)
+    storage.free = 1100
+    quota, _ = make_quota(storage)
+    quota.refresh()
+    given_up = []
+    quota.make_room = lambda: given_up.append(1) or 0
+    quota.spend(200)
+    storage.free = 900 + 5000
+    quota.check()
+    assert not given_up
+    quota.spend(5000)
+    storage.free = 900
+    with pytest.raises(Transient):
+        quota.check()
+    assert given_up == [1]
+
+
+def test_room_is_made_ahead_only_where_something_may_go(tmp_path):
+    """A clip that is evicted right after a take began costs that take's first samples a cut."""
+    storage = fakes.Storage(tmp_path)
+    storage.free = 1100
+    quota, _ = make_quota(storage)
+    quota.refresh()
+    quota.check(4096)
+    rooms = [0, 2000, 2000]
+    quota.make_room = rooms.pop
+    quota.check(4096)
+    assert rooms == [0], "two were enough"
+    quota.check()
+    assert rooms == [0]
+
+
+def test_a_medium_that_fails_for_a_moment_leaves_what_was_counted(tmp_path):
+    storage = fakes.Storage(tmp_path)
+    storage.free = 1100
+    quota, _ = make_quota(storage)
+    quota.refresh()
+    quota.spend(200)
+
+    def fails():
+        raise OSError(5)
+
+    storage.free_bytes = fails
+    rooms = [150]
+    quota.make_room = rooms.pop
+    quota.check()
+    assert not rooms
 
 
 def test_room_again_and_it_goes_on(tmp_path):

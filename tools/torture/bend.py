@@ -189,6 +189,9 @@ def _measure(i, n, x, marks):
     for place, value in enumerate(_MARKS):
         marks[place] = value
     marks[2] = n & 0x7FFF
+    world = Hook.world
+    if world.history.evict_order == "quietest":  # louder and lower, a few seconds each
+        marks[3] += world.microphone.position // RATE_HZ // 3 * 7 % 40
 
 
 def _put_codec(codec):

@@ -33,7 +33,9 @@ class Defect:
 
     caught_by: the invariants that may notice it; a crash does not count. faults: how many events
     of bad weather must coincide before it shows. in_chunks: it shows only where clips go so.
-    with_cuts: it lies between two writes, and is hunted where the power goes in each take.
+    with_cuts: it lies between two writes, and is hunted where the power goes in each take;
+    with_refusals: where the medium takes no write for days; evicts: where the
+    recorder may evict and its medium fills.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Defect:
     changes: tuple[tuple[str, str, str], ...]
     in_chunks: bool = False
     with_cuts: bool = False
+    with_refusals: bool = False
+    evicts: bool = False
 
 
 def load(folder: pathlib.Path = PLANTED) -> tuple[Defect, ...]:
@@ -93,6 +97,8 @@ def hunt(defect: Defect, seeds: int, days: int = 30, shrinks: bool = False) -> S
         words += ["--days", days, "--until", *defect.caught_by]
         words += ["--chunks"] if defect.in_chunks else []
         words += ["--cuts"] if defect.with_cuts else []
+        words += ["--refusals"] if defect.with_refusals else []
+        words += ["--evicts"] if defect.evicts else []
         words += ["--shrink", folder / "short.json"] if shrinks else []
         result = subprocess.run(
             [str(word) for word in words],

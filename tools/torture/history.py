@@ -24,6 +24,10 @@ Kinds of events, in the order of time, and their details:
                                                    that are to leave (as chunks: the stored
                                                    ones), runs [(first, count)] of
                                                    samples in the file, first None: silence
+    evicted   clip, seconds, free_bytes, is_ours   its record says so, durably; how long it is,
+                                                   the room there was before it went, and whether
+                                                   it was made for whom the recorder is bound to
+    asked     clip                                 somebody wants it sent first
     damage    clip                                 the file of a closed clip changed
     remove    clip, what                           what: audio, record, body; clip 0: not ours
     request   id, route, host, tls, bearer, rid, clip, key, body
@@ -58,7 +62,7 @@ class Event(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Violation:
-    """name: S1 to S14, L1 to L6; text: what was seen, where."""
+    """name: S1 to S16, L1 to L6; text: what was seen, where."""
 
     name: str
     text: str
@@ -66,12 +70,15 @@ class Violation:
 
 @dataclasses.dataclass
 class Kept:
-    """A clip on the medium at the end. intact: its audio is what was closed (None: never was)."""
+    """A clip on the medium at the end. intact: its audio is what was closed (None: never was);
+    is_of_another: it was made before somebody else got the recorder.
+    """
 
     state: str | None
     why: str = ""
     intact: bool | None = None
     runs: list | None = None
+    is_of_another: bool = False
 
 
 @dataclasses.dataclass
@@ -108,6 +115,8 @@ class History:
     rest_code: str | None = None
     rest_bound_ms: int = 0
     rest_after_ms: int | None = None
+    evict_order: str = "never"  # the setting storage.evict
+    evicted: list[int] | None = None  # the device's count at the end: [clips, seconds]
     ledger: dict[str, Any] | None = None  # what the device's ledger says (witness.ledger_of)
     limits: dict[str, int] = dataclasses.field(default_factory=dict)
     # kind -> places in events, of the first so many: made anew where there are more.

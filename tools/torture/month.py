@@ -32,6 +32,7 @@ class Outcome:
         self.virtual_ms = place.now_ms
         self.cuts = place.counts["cuts"]
         self.reboots = place.counts["reboots"]
+        self.evicted = len(place.history.of("evicted"))
 
     @property
     def journal(self):
@@ -211,6 +212,10 @@ def main(argv=None) -> int:
     )
     parser.add_argument("--flac", action="store_true", help="real FLAC, 20 s of audio in all")
     parser.add_argument("--cuts", action="store_true", help="the power goes in each take, too")
+    parser.add_argument(
+        "--refusals", action="store_true", help="a medium that takes no write for days"
+    )
+    parser.add_argument("--evicts", action="store_true", help="full media, and storage.evict")
     parser.add_argument("--until", nargs="+", metavar="NAME", help="stop at such a violation")
     parser.add_argument("--sleeps-ppm", type=int, help="the board sleeps, its ticks go so wrong")
     options = parser.parse_args(argv)
@@ -219,16 +224,21 @@ def main(argv=None) -> int:
         if options.weather
         else (weather.generate(options.seed + n, options.days) for n in range(options.count))
     )
-    began, seeds, bad = time.perf_counter(), 0, 0
+    began, seeds, bad, evicted = time.perf_counter(), 0, 0, 0
     for forecast in forecasts:
+        if options.evicts:
+            forecast = weather.with_eviction(forecast)
         if options.cuts:
             forecast = weather.with_cuts(forecast)
+        if options.refusals:
+            forecast = weather.with_refusals(forecast)
         if options.flac:
             forecast = weather.with_audio(forecast, FLAC_S)
         codec = "flac" if options.flac else blocks.NAME
         outcome = run(forecast, options.sleeps_ppm, options.chunks, codec)
         seeds += 1
         bad += bool(outcome.violations)
+        evicted += outcome.evicted
         for violation in outcome.violations:
             print(f"seed {forecast.seed}: {violation.name} {violation.text}")
         if options.journal:
@@ -240,6 +250,8 @@ def main(argv=None) -> int:
             break
     took_s = time.perf_counter() - began
     print(f"{seeds} seeds, {bad} with a violation, {seeds / took_s:.1f} seeds a second")
+    if evicted:
+        print(f"{evicted} clips evicted, as the settings ask for")
     return 1 if bad else 0
 
 

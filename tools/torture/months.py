@@ -15,6 +15,7 @@ import sys
 import time
 
 from tools.torture import blocks, month, summary, weather, world
+from tools.torture.invariants.audio import evicted_runs
 from tools.torture.invariants.ranges import minus
 
 _BATCH = 8  # seeds that a worker takes at once: some seconds
@@ -27,8 +28,9 @@ _SHRUNK = 3  # the first of them; a minute each
 
 @dataclasses.dataclass
 class Tally:
-    """What one seed counts; seconds_lost: of what was heard, nowhere at the end. rest_ms: from the
-    last fault until every clip was gone or set aside; None: never.
+    """What one seed counts; clips_lost, seconds_lost: of what was heard, nowhere at the end, and
+    not evicted either. rest_ms: from the last fault until every clip was gone or set aside; None:
+    never.
     """
 
     seed: int
@@ -37,6 +39,7 @@ class Tally:
     cuts: int
     clips: int
     clips_lost: int
+    clips_evicted: int
     duplicates: int
     seconds_lost: float
     rest_ms: int | None
@@ -47,6 +50,7 @@ def tally(seed: int, outcome: month.Outcome) -> Tally:
     closed = {event.detail["clip"] for event in history.of("closed")}
     acknowledged = [r.clip for r in history.recordings if r.acknowledged]
     held = [run for r in history.recordings if r.acknowledged for run in r.runs or []]
+    held += evicted_runs(history)
     held += [run for kept in history.kept.values() for run in kept.runs or []]
     held = sorted((first, first + count) for first, count in held if first is not None)
     heard = sorted(
@@ -54,13 +58,15 @@ def tally(seed: int, outcome: month.Outcome) -> Tally:
     )
     missing = sum(end - first for first, end in minus(heard, held))
     kept = {n for n, clip in history.kept.items() if clip.intact}
+    evicted = {event.detail["clip"] for event in history.of("evicted")}
     return Tally(
         seed,
         [f"{violation.name} {violation.text}" for violation in outcome.violations],
         outcome.virtual_ms / 86_400_000,
         outcome.cuts + outcome.reboots,
         len(closed),
-        len(closed - set(acknowledged) - kept),
+        len(closed - set(acknowledged) - kept - evicted),
+        len(evicted - set(acknowledged)),
         len(acknowledged) - len(set(acknowledged)),
         missing / history.rate_hz,
         history.rest_after_ms,
@@ -123,13 +129,13 @@ def main(argv=None) -> int:
     began = time.perf_counter()
     seeds = range(options.seed, options.seed + options.count)
     total = {"seeds": 0, "virtual_days": 0.0, "cuts": 0, "clips": 0, "clips_lost": 0}
-    total |= {"duplicates": 0, "seconds_lost": 0.0, "broken": 0}
+    total |= {"clips_evicted": 0, "duplicates": 0, "seconds_lost": 0.0, "broken": 0}
     longest_ms = 0
     for found in every(seeds, options.days, options.chunks, options.jobs):
         total["seeds"] += 1
         total["broken"] += bool(found.violations)
         longest_ms = max(longest_ms, found.rest_ms or 0)
-        for name in ("virtual_days", "cuts", "clips", "clips_lost", "duplicates", "seconds_lost"):
+        for name in set(total) & {field.name for field in dataclasses.fields(found)}:
             total[name] += getattr(found, name)
         if found.violations and total["broken"] <= _SHOWN:
             report(found, options, total["broken"] <= _SHRUNK)
@@ -142,6 +148,10 @@ def main(argv=None) -> int:
     print(
         f"at rest {longest_ms / 60_000:.0f} min after the last fault at the latest, "
         f"of {world.REST_BOUND_MS // 60_000} that are allowed"
+    )
+    print(
+        f"{total['clips']} clips, {total['clips_lost']} lost, {total['clips_evicted']} evicted "
+        "where the settings ask for it"
     )
     print(
         f"{total['seeds']} seeds, {total['broken']} with a violation, {rate:.1f} seeds a second "

@@ -37,7 +37,7 @@ class _Search:
         if time.monotonic() > self._end:
             return False
         days = self.best.days if days is None else days
-        tried = Weather(self.best.seed, days, events)
+        tried = self.best.but(events, days=days)
         if tried == self.best or not self._fails(tried):
             return False
         self.best = tried

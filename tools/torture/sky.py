@@ -144,9 +144,17 @@ class Sky:
         if what == "take":
             world.press(True)
             return
-        self._active.append(event)
         # Each event has dice of its own, so that it falls the same when others are left away.
-        self._dice[id(event)] = random.Random(f"{self.weather.seed} {sorted(event.items())}")
+        dice = random.Random(f"{self.weather.seed} {sorted(event.items())}")
+        if what == "wanted":
+            world.ask_for(dice)
+            return
+        if what == "rebound":
+            world.model.tokens.clear()
+            world.secrets.rebind(self.new_token())
+            return
+        self._active.append(event)
+        self._dice[id(event)] = dice
         if what == "revoked":
             world.model.tokens.clear()
         elif what == "rtc_step":

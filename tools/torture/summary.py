@@ -25,6 +25,7 @@ COUNTS = {
     "faults": "faults made",  # calls that failed, answers bent
     "clips": "clips",
     "clips_lost": "clips lost",
+    "clips_evicted": "evicted",  # where the settings ask for it: no loss
     "duplicates": "duplicates",
     "seconds_lost": "seconds lost",  # of what was heard; a power cut may cost one
     "most_lost_s": "most a cut, s",

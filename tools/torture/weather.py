@@ -1,6 +1,7 @@
 """The weather: what the world does to a recorder in a month. A seed gives one, a file holds one.
 
-A file is JSON: {"seed": 7, "days": 30, "events": [{"at_s": 3600, "what": "take", "for_s": 8}]}.
+A file is JSON: {"seed": 7, "days": 30, "events": [{"at_s": 3600, "what": "take", "for_s": 8}]},
+and "settings": {"storage.evict": "oldest"} where the recorder has others than the months' own.
 Every event stands alone (what is random in it has a generator of its own), so that a history can
 be shrunk by leaving events away. Kinds, all with at_s, most with for_s:
 
@@ -17,6 +18,8 @@ be shrunk by leaving events away. Kinds, all with at_s, most with for_s:
     url_refused     storage refuses URLs as expired
     corrupt         storage damages what it stores
     revoked         the token is refused; a new one comes after for_s
+    rebound         somebody else gets the recorder: a new token, the clips before it stay apart
+    wanted          somebody asks for one of the clips that wait
     ntp             how: silent, or wrong by step_s
     rtc_step        the board's own clock jumps by step_s
     card_full       somebody else's file takes all room but room_kb
@@ -42,6 +45,10 @@ WAYS = (
     "close",
     "other_id",
 )
+EVICT_ORDERS = ("oldest", "quietest", "lowest_priority")
+_REFUSAL_S = 3 * DAY_S  # a recording more after each 24 h, if it is not kept in mind
+_EVICTS_EVERY = 5  # seeds: one whose recorder may evict
+_KEPT_BACK = ("no_coverage", "outage", "revoked", "portal", "lossy", "slow")
 _STEPS_OF_A_TAKE = 180  # and its way to the cloud: counted, a take of one clip
 
 
@@ -50,14 +57,23 @@ class Weather:
     seed: int
     days: int
     events: list[dict]
+    settings: dict = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), indent=1)
+        value = dataclasses.asdict(self)
+        if not self.settings:
+            del value["settings"]
+        return json.dumps(value, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Weather":
         value = json.loads(text)
-        return cls(value["seed"], value["days"], value["events"])
+        return cls(value["seed"], value["days"], value["events"], value.get("settings", {}))
+
+    def but(self, events: list[dict], **changes) -> "Weather":
+        """The same weather with these events in place of its own, in the order of time."""
+        events = sorted(events, key=lambda event: event["at_s"])
+        return dataclasses.replace(self, events=events, **changes)
 
     def end_s(self) -> int:
         """When the last event is over."""
@@ -78,8 +94,8 @@ def generate(seed: int, days: int = 30) -> Weather:
             events.append(_FAULTS[kind](dice, _moment(dice, takes, days)))
     for _ in range(dice.choice((0, 0, 1, 2, 4, 8))):
         events.append(_cut(dice, _moment(dice, takes, days)))
-    events.sort(key=lambda event: event["at_s"])
-    return Weather(seed, days, events)
+    weather = Weather(seed, days, []).but(events)
+    return with_eviction(weather) if seed % _EVICTS_EVERY == _EVICTS_EVERY - 1 else weather
 
 
 def with_audio(weather: Weather, most_s: int) -> Weather:
@@ -91,7 +107,7 @@ def with_audio(weather: Weather, most_s: int) -> Weather:
             if left_s < 0:
                 continue
         events.append(event)
-    return Weather(weather.seed, weather.days, events)
+    return weather.but(events)
 
 
 def with_cuts(weather: Weather) -> Weather:
@@ -101,8 +117,63 @@ def with_cuts(weather: Weather) -> Weather:
     dice = random.Random(f"cuts {weather.seed}")
     takes = [event for event in weather.events if event["what"] == "take"]
     cuts = [_cut(dice, event["at_s"], offs_s=(2, 60)) for event in takes]
-    events = sorted(weather.events + cuts, key=lambda event: event["at_s"])
-    return Weather(weather.seed, weather.days, events)
+    return weather.but(weather.events + cuts)
+
+
+def with_refusals(weather: Weather) -> Weather:
+    """The same weather, and a medium that takes no write for days, now and then, from a moment on
+    at which a clip is sent: longer than the cloud knows an Idempotency-Key.
+    """
+    dice = random.Random(f"refusals {weather.seed}")
+    events, next_s = list(weather.events), 0
+    for take in weather.events:
+        if take["what"] == "take" and take["at_s"] >= next_s:
+            at_s = take["at_s"] + take["for_s"] + dice.randint(0, 4)
+            fails = {"what": "card_fails", "for_s": _REFUSAL_S, "chance_pct": 100, "on": "write"}
+            events.append({"at_s": at_s, **fails})
+            next_s = at_s + _REFUSAL_S + DAY_S
+    return weather.but(events)
+
+
+def with_eviction(weather: Weather) -> Weather:
+    """The same weather, a recorder that may evict what was not sent, and days in which the medium
+    is full, many takes are wanted and little or nothing can be sent.
+    """
+    if "storage.evict" in weather.settings:
+        return weather
+    dice = random.Random(f"evicts {weather.seed}")
+    events = list(weather.events)
+    for _ in range(dice.randint(1, 3)):
+        events += _full_days(dice, weather.days)
+    return weather.but(events, settings={"storage.evict": dice.choice(EVICT_ORDERS)})
+
+
+def _full_days(dice, days):
+    """A medium without room, takes that want some, and what keeps the clips from going."""
+    at_s, for_s = dice.randint(0, days * DAY_S), dice.choice((7_200, DAY_S, 3 * DAY_S))
+    room_kb = dice.choice((64, 66, 66, 70, 70, 40))  # of these 64 are the reserve
+    events = [{"at_s": at_s, "what": "card_full", "for_s": for_s, "room_kb": room_kb}]
+    kind = dice.choice((*_KEPT_BACK, None))
+    if kind:
+        away_s = dice.choice((for_s, for_s, for_s // 2))
+        events.append({**_FAULTS[kind](dice, at_s), "for_s": away_s})
+    take_s, pause_s = at_s + dice.randint(60, 600), dice.choice((20, 60, 600))
+    for _ in range(dice.randint(6, 20)):
+        length_s = dice.choice((2, 4, 6, 9, 13))
+        events.append({"at_s": take_s, "what": "take", "for_s": length_s})
+        # Room is made in the first steps of a take, and wherever it is used up.
+        if dice.random() < 0.15:
+            events.append(_cut(dice, take_s, offs_s=(2, 60)))
+        elif dice.random() < 0.1:
+            fails = _FAULTS["card_fails"](dice, take_s + dice.randint(0, length_s))
+            events.append({**fails, "for_s": 1})
+        elif dice.random() < 0.2:
+            what = "rebound" if dice.random() < 0.2 else "wanted"
+            events.append({"at_s": take_s, "what": what})
+        take_s += length_s + pause_s
+        if take_s > at_s + for_s:
+            break
+    return events
 
 
 def _takes(dice, days):

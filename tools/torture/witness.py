@@ -22,7 +22,6 @@ class Witness:
     def __init__(self, world):
         self._world = world
         self._heard = []
-        self._opened = set()
         self._closed = {}  # clip -> hash of its audio
         self._last_state = {}
         self._waiting = None  # (since ms, wait s): the lane said that it waits
@@ -84,6 +83,7 @@ class Witness:
                     self._record_written(int(name, 16), stem, data)
             elif stem + ".r0" not in files and stem + ".r1" not in files:
                 self._world.add("remove", clip=int(name, 16), what="record")
+                self._last_state.pop(int(name, 16), None)  # its number may be used again: S9
         elif extension == self._world.audio.name and len(name) == 8:
             self._audio_changed(int(name, 16), what, data)
         elif what == "write" and stem.startswith(_BOOK) and name in _SEGMENTS:
@@ -108,9 +108,8 @@ class Witness:
         state, world = record["state"], self._world
         world.add("record", clip=clip, state=state, why=record.get("why", ""), sequence=sequence)
         if state == "open":
-            if clip not in self._opened or self._last_state.get(clip) is None:
+            if self._last_state.get(clip) != state:
                 world.add("open", clip=clip)
-                self._opened.add(clip)
         elif clip not in self._closed:
             stored = world.medium.files.get(stem + "." + record["codec"], b"")
             stored = stored[: record["bytes"]]
@@ -118,6 +117,15 @@ class Witness:
             runs = world.audio.runs(stored, record["samples"])
             self._closed[clip] = hash(stored)
             world.add("closed", clip=clip, sha=sha, stored_sha=ours, size=len(stored), runs=runs)
+        if state == "evicted" and self._last_state.get(clip) != state:
+            seconds = record["samples"] // record["hz"]
+            world.add(
+                "evicted",
+                clip=clip,
+                seconds=seconds,
+                free_bytes=world.medium.room(),
+                is_ours=not self.is_of_another(record),
+            )
         self._last_state[clip] = state
 
     # What lies on the medium.
@@ -130,6 +138,10 @@ class Witness:
             if path.startswith("/flash/clips/0")
         }
         return [(stem, self._record_of(stem)) for stem in sorted(stems)]
+
+    def is_of_another(self, record):
+        """A clip from before somebody else got the recorder: it is kept, and not sent."""
+        return 0 < record.get("epoch", 0) < self._world.secrets.counter("epoch")
 
     def _record_of(self, stem):
         best = (0, {})
@@ -170,6 +182,7 @@ class Witness:
         world, history = self._world, self._world.history
         files, audio = world.medium.files, world.audio
         world.add("end")
+        history.evicted = [world.secrets.counter(name) for name in ("evicted", "evicted_s")]
         # A board that sleeps counts seconds of its own: its ticks go wrong meanwhile.
         history.ledger = self._ledger() if world.sleep is None else None
         for first, count in self._heard:
@@ -180,7 +193,13 @@ class Witness:
             closed = self._closed.get(number)
             intact = None if closed is None else data is not None and hash(data) == closed
             runs = audio.runs(data, record.get("samples", 0)) if data else []
-            history.kept[number] = Kept(record.get("state"), record.get("why", ""), intact, runs)
+            history.kept[number] = Kept(
+                record.get("state"),
+                record.get("why", ""),
+                intact,
+                runs,
+                self.is_of_another(record),
+            )
         for row in world.model.recordings.values():
             data = world.model.object_of(row)
             history.recordings.append(

@@ -58,12 +58,14 @@ class World:
     def __init__(self, weather, in_chunks=False, codec=blocks.NAME):
         self.seed = weather.seed
         self.audio = audio.of(codec, RATE_HZ)
-        self.settings = {"recording.codec": codec}  # over those of bend.install
+        # Over those of bend.install.
+        self.settings = {"recording.codec": codec} | weather.settings
         self.history = History(RATE_HZ)
         self.history.api_hosts = (wire.API_HOST,)
         self.history.storage_hosts = (wire.STORAGE_HOST,)
         self.history.rest_bound_ms = REST_BOUND_MS
         self.history.in_chunks = in_chunks
+        self.history.evict_order = self.settings.get("storage.evict", "never")
         self.history.limits = {
             "sockets": 2,
             "open_files": 4 if in_chunks else 3,  # a clip that is written is read as well
@@ -173,6 +175,15 @@ class World:
         if self.board and bool(self.recorder and self.recorder._wanted) != wants_take:
             self.board.button.press()
 
+    def ask_for(self, dice):
+        """Somebody who sees the list asks for a clip of it."""
+        records = [record for _, record in self.witness.clips() if record]
+        clips = [record["n"] for record in records if record["state"] != "open"]
+        if self.loop and self.lane and clips:
+            clip = dice.choice(clips)
+            self.add("asked", clip=clip)
+            self.lane.send_first(clip)
+
     # Rest.
 
     def watch_rest(self):
@@ -191,8 +202,10 @@ class World:
     def is_at_rest(self):
         if self.microphone.ring is not None:
             return False
-        states = [record.get("state") for _, record in self.witness.clips()]
-        return all(state in ("parked", "quarantined") for state in states)
+        return all(
+            record.get("state") in ("parked", "quarantined") or self.witness.is_of_another(record)
+            for _, record in self.witness.clips()
+        )
 
     def finish(self):
         """The history, with what is left at the end."""

@@ -5,6 +5,13 @@ from tools.torture.invariants.ranges import minus
 _ENDS = ("complete", "finalize")
 
 
+def evicted_runs(history):
+    """What the clips held that were evicted."""
+    gone = {e.detail["clip"] for e in history.of("evicted")}
+    return [run for e in history.of("closed") if e.detail["clip"] in gone
+            for run in e.detail["runs"]]  # fmt: skip
+
+
 def _shas(closed):
     """The hashes that a closed clip may have in storage: whole, or as chunks."""
     return (closed["sha"], closed.get("stored_sha", closed["sha"]))
@@ -15,7 +22,9 @@ def _is_stitched(detail):
 
 
 def s1_no_loss(history):
-    """A closed clip is whole on the device, or whole at the server and acknowledged."""
+    """A closed clip is whole on the device, or whole at the server and acknowledged; or it was
+    evicted, where that was asked for.
+    """
     closed, proved = {}, set()
     for event in history.of("closed", "commit", "damage", "remove"):
         detail = event.detail
@@ -24,6 +33,8 @@ def s1_no_loss(history):
         elif event.kind == "commit" and detail["route"] in _ENDS and detail["status"] == 200:
             if detail["sha"] in closed.get(detail["clip"], ()):
                 proved.add(detail["clip"])
+        elif event.kind == "evicted" and history.evict_order != "never":
+            proved.add(detail["clip"])
         elif event.kind == "damage" and detail["clip"] not in proved:
             yield f"clip {detail['clip']} was changed on the medium at {event.at_ms} ms"
         elif event.kind == "remove" and detail["what"] == "audio":
@@ -37,7 +48,7 @@ def s1_no_loss(history):
 
 
 def s2_delete_order(history):
-    """PUT, acknowledgement, durable `done`, removal: in this order."""
+    """PUT, acknowledgement, durable `done` (or a durable `evicted`), removal: in this order."""
     put, acknowledged, done, closed = set(), set(), set(), set()
     for event in history.of("closed", "commit", "record", "remove"):
         detail, clip = event.detail, event.detail.get("clip")
@@ -54,6 +65,8 @@ def s2_delete_order(history):
             done.add(clip)
             if clip not in acknowledged:
                 yield f"clip {clip} says done at {event.at_ms} ms without an acknowledgement"
+        elif event.kind == "evicted":
+            done.add(clip)
         elif event.kind == "remove" and detail["what"] in ("audio", "record"):
             if clip in closed and clip not in done:
                 yield f"{detail['what']} of clip {clip} removed at {event.at_ms} ms before done"
@@ -84,6 +97,7 @@ def s8_open_clip(history):
             held += recording.runs or []
     for kept in history.kept.values():
         held += kept.runs or []
+    held += evicted_runs(history)
     held = sorted((first, first + count) for first, count in held if first is not None)
     heard = sorted((e.detail["first"], e.detail["first"] + e.detail["count"])
                    for e in history.of("heard"))  # fmt: skip

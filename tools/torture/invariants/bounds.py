@@ -99,6 +99,8 @@ def l1_rest(history):
     for number, kept in history.kept.items():
         if kept.state in _ASIDE and not kept.why:
             yield f"clip {number} is set aside without a reason"
+        elif kept.is_of_another:
+            continue
         elif kept.state not in _ASIDE and history.rest_after_ms is not None:
             yield f"clip {number} is left in state {kept.state}"
 

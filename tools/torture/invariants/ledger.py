@@ -4,6 +4,7 @@ cut or a medium that refused (S15). device/store/ledger.py says what the kinds m
 
 from bisect import bisect_right
 
+from tools.torture.invariants.audio import evicted_runs
 from tools.torture.invariants.ranges import cut_to, joined, minus, shrunk
 
 # A run is rounded to seconds at both ends, and the time of a block is known to a few ms.
@@ -53,7 +54,8 @@ class _Truth:
                                    for e in history.of("overrun"))  # fmt: skip
         self.sent = self._times(run for r in acknowledged for run in r.runs or [])
         self.kept = self._times(run for k in history.kept.values() for run in k.runs or [])
-        self.held = joined(self.sent + self.kept)
+        self.evicted = self._times(evicted_runs(history))
+        self.held = joined(self.sent + self.kept + self.evicted)
 
     def _times(self, runs):
         found = []
@@ -93,6 +95,7 @@ def _true_claims(truth, claims):
         "b": minus(lives, truth.held),  # what the medium refused was heard, and is nowhere
         "r": joined(truth.held + truth.overrun),
         "c": joined(truth.sent + truth.overrun),
+        "e": joined(truth.evicted + truth.overrun),
     }
     for kind, true in told.items():
         for low, high in minus(shrunk(claims[kind], _EDGE_MS), true):
@@ -125,10 +128,11 @@ def _whole_claims(truth, claims):
             if high - low > _GAP_MS:
                 yield f"ledger: {low} to {high} ms was recorded, and it does not know"
     if not truth.refused_ms:
-        freed = minus(truth.sent, truth.kept)
-        for low, high in minus(freed, claims["c"]):
-            if high - low > _GAP_MS:
-                yield f"ledger: {low} to {high} ms was confirmed, and it does not know"
+        gone = {"c": minus(truth.sent, truth.kept), "e": minus(truth.evicted, truth.kept)}
+        for kind, what in (("c", "confirmed"), ("e", "evicted")):
+            for low, high in minus(gone[kind], claims[kind]):
+                if high - low > _GAP_MS:
+                    yield f"ledger: {low} to {high} ms was {what}, and it does not know"
 
 
 def _last_wait(truth, begin_ms, end_ms):

@@ -2,7 +2,8 @@
 
 _FORWARD = ("open", "closed", "creating", "created", "stored", "completing", "done")
 _ASIDE = ("parked", "quarantined")
-_SECOND_PUT = ("integrity_failure", "checksum_mismatch")
+_EVICTED = "evicted"
+SECOND_PUT = ("integrity_failure", "checksum_mismatch")
 # A clip changes its way: it gets another recording.
 _CHANGES = ("W chunks given up clip=", "I from now on in chunks clip=")
 _ENDS = ("complete", "finalize")
@@ -85,7 +86,7 @@ def s5_no_needless_put(history):
         if event.kind == "record":
             if detail["state"] in ("stored", "completing"):
                 stored.add(detail["clip"])
-        elif event.kind == "answer" and detail.get("code") in _SECOND_PUT:
+        elif event.kind == "answer" and detail.get("code") in SECOND_PUT:
             stored.discard(clip_of.get(detail["id"]))
         elif event.kind == "request":
             clip_of[detail["id"]] = detail["clip"]
@@ -123,7 +124,7 @@ def s6_same_body(history):
 
 def s7_monotone(history):
     """States go forward; back only from completing to created (the bytes go up again), or to
-    closed (another way, in another recording).
+    closed (another way, in another recording). From `evicted` (S16: when) there is no way on.
     """
     states, lines = {}, {}
     jumps = (_BYTES_AGAIN, *(_OF_CHUNKS if history.in_chunks else ()))
@@ -136,9 +137,11 @@ def s7_monotone(history):
             if sequence <= lines.get(clip, 0):
                 yield f"record of clip {clip} has sequence {sequence} again at {event.at_ms} ms"
             lines[clip] = sequence
-        if before is None or state in _ASIDE or (before, state) in jumps:
+        if before is None or state in (*_ASIDE, _EVICTED) or (before, state) in jumps:
+            if before == _EVICTED != state:
+                yield f"clip {clip} went from {before} to {state}"
             continue
-        if before in _ASIDE:
+        if before in (*_ASIDE, _EVICTED):
             yield f"clip {clip} went from {before} to {state} by itself"
         elif _FORWARD.index(state) < _FORWARD.index(before):
             yield f"clip {clip} went back from {before} to {state} at {event.at_ms} ms"
@@ -154,7 +157,7 @@ def s9_order(history):
         if number <= highest:
             yield f"clip number {number} was used again at {event.at_ms} ms"
         highest = max(highest, number)
-    disturbed = history.of("cut", "reset", "failure", "failed") or any(
+    disturbed = history.of("cut", "reset", "failure", "failed", "asked") or any(
         e.detail["status"] not in (200, 201) for e in history.of("answer")
     )
     if not disturbed and not history.in_chunks:
