@@ -90,7 +90,9 @@ def s3_integrity(history):
 
 
 def s8_open_clip(history):
-    """Of what was heard at most a second is missing at each cut; the rest is in some clip."""
+    """Of what was heard at most a second is missing at each cut, and as much longer as the medium
+    stood still in it; the rest is in some clip.
+    """
     held = []
     for recording in history.recordings:
         if recording.acknowledged:
@@ -103,7 +105,11 @@ def s8_open_clip(history):
                    for e in history.of("heard"))  # fmt: skip
     if not heard:
         return
-    excuses = [(e.detail["heard"] - history.rate_hz, e.detail["heard"]) for e in history.of("cut")]
+    excuses = []
+    for cut in history.of("cut"):
+        most_ms = 1000 + cut.detail.get("stalled_ms", 0)
+        heard_last = cut.detail["heard"]
+        excuses.append((heard_last - most_ms * history.rate_hz // 1000, heard_last))
     # Where the medium refused a call, the take ends: what is in hand then may be lost, too.
     excuses += [
         (e.detail["heard"] - 2 * history.rate_hz, e.detail["heard"] + 2 * history.rate_hz)
