@@ -222,7 +222,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         board.microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
     )
     recorder.tick = store.ledger.tick
-    lane.is_behind = recorder.is_behind
+    lane.is_behind = buffers.ring.is_filling
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     heartbeat.firmware = system.firmware_version

@@ -46,7 +46,7 @@ class Backlog:
         self._seen = [0, 0, 0]
         self.is_walking = False  # next() found none so far, and goes on when it is asked again
         self.found_none = False  # all of it was looked at since the last event
-        self._has_met = False  # looking it over without a way, one was met
+        self.has_met = False  # looking it over without a way, one was met
         self._looked_up_ms = 0
         self._left = 0  # clips that this next() may still pass over
 
@@ -54,13 +54,9 @@ class Backlog:
         """How many clips are still to be sent: all that are kept, but for those set aside."""
         return max(0, self.store.waiting - self.aside)
 
-    def is_empty(self):
-        """True if nothing waits, as far as anybody knows."""
-        return not (self._has_met or self.waiting())
-
     def note_none(self, now_up_ms):
         """The whole of it was looked at, and none may go."""
-        self.found_none, self._has_met = True, False
+        self.found_none, self.has_met = True, False
         self._looked_up_ms = now_up_ms
 
     def look_over(self, now_up_ms):
@@ -68,13 +64,13 @@ class Backlog:
         now and then: of a medium that fails some folders look empty and some records unreadable,
         and a clip that is met asks for the way.
         """
-        if self._has_met or not self.found_none and self.waiting():
+        if self.has_met or not self.found_none and self.waiting():
             return
         if self.found_none and now_up_ms - self._looked_up_ms < _LOOK_OVER_MS:
             return
         self._looked_up_ms = now_up_ms
-        self._has_met = self.next() is not None
-        self.found_none = not self._has_met and not self.is_walking
+        self.has_met = self.next() is not None
+        self.found_none = not self.has_met and not self.is_walking
 
     def next(self):
         """The next Clip to work on, its record loaded, or None. Raises NeedsOperator (medium).

@@ -93,11 +93,12 @@ class Lane:
         """How long the way to the cloud is not needed, as far as clips go: ms, 0: it is now."""
         if self.in_hand:
             return 0
-        if self._backlog.is_empty() or not self._cloud.has_token():
+        backlog = self._backlog
+        if not (backlog.has_met or backlog.waiting()) or not self._cloud.has_token():
             return _LONG_MS
         if self._shut[0]:
             return min(_SHUT_MS, max(0, self._shut[1] - self._clock.uptime_ms()))
-        return _LONG_MS if self._backlog.found_none else self._waits.left_ms()
+        return _LONG_MS if backlog.found_none else self._waits.left_ms()
 
     def slept(self, doubt_ms):
         """See Waits.slept."""

@@ -169,7 +169,8 @@ def test_codes_that_come_from_tables_of_the_code_are_in_a_table():
     from device.link.rules import CURABLE, IN_THE_WAY, UNSURE
     from device.link.wifi import REASONS
     from device.supervisor import heartbeat
-    from device.transfer.lane import _INTERCEPTED, _LINK_CODES, _PARKED_REASONS
+    from device.transfer.aside import _PARKED_REASONS
+    from device.transfer.lane import _INTERCEPTED, _LINK_CODES
 
     assert {code for _, code in _CERTIFICATE_TEXTS} | set(REASONS.values()) <= set(LANE)
     assert {*_LINK_CODES, *_INTERCEPTED, *CURABLE.split(), *IN_THE_WAY, *UNSURE} <= set(LANE)
