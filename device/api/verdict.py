@@ -117,10 +117,10 @@ def limits_told(response, now_unix_s):
     """
     headers = response.headers
     found = [headers.get("x-ratelimit-" + name, "").strip() for name in ("limit", "remaining")]
-    reset_s = retry_after_s(response, now_unix_s)
     for digits in found:
         if not is_digits(digits) or len(digits) > 6:
             return None
+    reset_s = retry_after_s(response, now_unix_s)
     if reset_s is None or int(found[0]) == 0:
         return None
     return int(found[0]), int(found[1]), reset_s

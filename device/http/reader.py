@@ -45,14 +45,16 @@ class Reader:
         """One line as bytes, without its end; None if the stream ended before the first byte."""
         line = b""
         while True:
-            for i in range(self._low, self._high):
-                if self._buffer[i] == 10:
-                    line += bytes(self._buffer[self._low : i])
-                    self._low = i + 1
-                    self.head_bytes += len(line)
-                    if self.head_bytes > _MAX_HEAD_BYTES:
-                        raise Transient("bad_answer", "head too long")
-                    return line[:-1] if line.endswith(b"\r") else line
+            # bytearray has find on every port (MicroPython, py/objstr.c, the table that bytes and
+            # bytearray share).
+            end = self._lent.find(b"\n", self._low, self._high)
+            if end >= 0:
+                line += bytes(self._buffer[self._low : end])
+                self._low = end + 1
+                self.head_bytes += len(line)
+                if self.head_bytes > _MAX_HEAD_BYTES:
+                    raise Transient("bad_answer", "head too long")
+                return line[:-1] if line.endswith(b"\r") else line
             line += bytes(self._buffer[self._low : self._high])
             self._low = self._high = 0
             if len(line) > _MAX_LINE_BYTES:

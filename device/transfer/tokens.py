@@ -12,10 +12,14 @@ from device.compat import is_graphic
 
 
 class Tokens:
-    """secrets: port. Reads it anew each time: a token may come over the cable at any moment."""
+    """secrets: port. Read anew whenever its version says so: a token may come over the cable at
+    any moment.
+    """
 
     def __init__(self, secrets):
         self._secrets = secrets
+        self._version = None  # of the secrets, as read last
+        self._read = ("", "")
         self._refused = None  # the last one that was refused: another is tried first
 
     def current(self):
@@ -46,8 +50,12 @@ class Tokens:
             self._secrets.set("cloud_id", device)
 
     def _both(self):
-        new = clean_token(self._secrets.get("token_next"))
-        return new, clean_token(self._secrets.get("token"))
+        version = self._secrets.version
+        if version != self._version:
+            new = clean_token(self._secrets.get("token_next"))
+            self._read = (new, clean_token(self._secrets.get("token")))
+            self._version = version
+        return self._read
 
 
 def clean_token(text):

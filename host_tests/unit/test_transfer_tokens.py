@@ -5,6 +5,7 @@ import itertools
 import fakes
 import pytest
 
+from device.errors import NeedsOperator
 from device.transfer.tokens import Tokens, clean_token
 
 
@@ -55,6 +56,31 @@ def test_a_token_over_the_cable_is_used_though_a_dead_one_waits():
     assert tokens.current() == "fresh"
     tokens.accepted("fresh")
     assert (secrets.get("token"), secrets.get("token_next")) == ("fresh", "")
+
+
+def test_flash_is_read_when_a_secret_changed_and_not_at_each_look():
+    secrets, tokens = make("old", "")
+    read, get = [], secrets.get
+    secrets.get = lambda key: read.append(key) or get(key)
+    assert [tokens.current() for _ in range(3)] == ["old"] * 3
+    assert read == ["token_next", "token"]
+    secrets.set("token", "fresh")
+    assert [tokens.current() for _ in range(3)] == ["fresh"] * 3
+    assert len(read) == 4
+
+
+def test_what_could_not_be_read_is_not_taken_as_known():
+    secrets, tokens = make("old", "")
+    get = secrets.get
+
+    def fails(key):
+        raise NeedsOperator("storage_failed")
+
+    secrets.get = fails
+    with pytest.raises(NeedsOperator):
+        tokens.current()
+    secrets.get = get
+    assert tokens.current() == "old"
 
 
 def test_a_cut_between_any_two_writes_leaves_a_token_that_works():

@@ -1,13 +1,16 @@
 """Puts the simulation's time, medium and codec under the device's code; run once a process.
 
-What is replaced: sleeping and time limits (virtual), `open` and `os` (the medium), garbage
+What is replaced: sleeping, time limits and events (virtual), `open` and `os` (the medium), garbage
 collection (its cost in virtual time), the level meter's loop over samples (constant: 100 µs a
 block in plain Python), the settings (read once), the seed of the random numbers, and letting go
 of modules. Nothing else: every other line that runs is the device's own.
 """
 
+import asyncio
 import importlib
+import json
 import random
+import sys
 import types
 
 import rescue
@@ -39,6 +42,7 @@ _POLL_WAITS = (
     "power.keeper",
     "supervisor.indicator",
 )
+_TICKS_PERIOD = 1 << 30  # as in compat
 _MARKS = (32768 - 900, 32768 + 900, 1000, 20, 0)  # of a voice: span, energy
 
 
@@ -59,7 +63,8 @@ def module(name):
 def install(settings_changes):
     """Bend the device's code; settings_changes: path -> value, over the defaults."""
     compat = module("compat")
-    compat.time = _Time
+    compat.ticks_ms = _ticks_ms
+    compat.time = _Time  # for who was loaded before, with the ticks_ms that was
     compat.sleep_ms = clockwork.sleeper(current_loop)
     compat.wait_for_ms = clockwork.waiter(current_loop)
     compat.forget_module = rescue.forget = _keep_module
@@ -70,9 +75,14 @@ def install(settings_changes):
     app = module("app")
     for name in _ALL:
         module(name)
+    lean = types.SimpleNamespace(**{**vars(asyncio), "Event": clockwork.Event})
+    for here in [here for name, here in sys.modules.items() if name.startswith("device.")]:
+        if getattr(here, "asyncio", None) is asyncio:
+            here.asyncio = lean
     for here in (boot_record, *(module(name) for name in _FILE_MODULES)):
         here.open = lambda path, mode="r": Hook.world.medium.open(path, mode)
         here.os = _Os()
+    module("store.slots").json = _Json
     for name, lengths in _POLLS.items():
         here = module(name)
         numbers = tuple(getattr(here, n) if isinstance(n, str) else n for n in lengths)
@@ -116,20 +126,49 @@ _ALL = (
 )  # fmt: skip
 
 
-class _Time:
-    """The module `time` of compat: the board's ticks, which may go wrong (skew) in its sleep."""
+def _ticks_ms():
+    """The board's ticks, which may go wrong (skew) in its sleep."""
+    world = Hook.world
+    skew_ms = world.skew_ms
+    now_ms = world.loop.now_ms
+    return (int(now_ms + skew_ms) if skew_ms else now_ms) % _TICKS_PERIOD
 
+
+class _Time:
     @staticmethod
     def monotonic_ns():
-        world = Hook.world
-        return int(world.loop.now_ms + world.skew_ms) * 1_000_000
+        return _ticks_ms() * 1_000_000
 
 
 class _Os:
-    """The module os, of the present world's medium."""
+    """The module os, as far as the device uses it: the present world's medium."""
 
-    def __getattr__(self, name):
-        return getattr(Hook.world.medium, name)
+    @staticmethod
+    def stat(path):
+        return Hook.world.medium.stat(path)
+
+    @staticmethod
+    def remove(path):
+        Hook.world.medium.remove(path)
+
+    @staticmethod
+    def mkdir(path):
+        Hook.world.medium.mkdir(path)
+
+    @staticmethod
+    def rmdir(path):
+        Hook.world.medium.rmdir(path)
+
+
+class _Json:
+    """The module json of the slots, with one encoder for all lines in place of one a line."""
+
+    loads = staticmethod(json.loads)
+    _encode = staticmethod(json.JSONEncoder(separators=(",", ":"), check_circular=False).encode)
+
+    @classmethod
+    def dumps(cls, value, separators):
+        return cls._encode(value)
 
 
 def _recorder_wait(polls_ms):

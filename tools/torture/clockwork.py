@@ -8,6 +8,7 @@ real event, as on a board that sleeps lightly in between. Code that keeps the pr
 
 import asyncio
 import heapq
+import types
 from collections import deque
 
 _NEVER_MS = float("inf")
@@ -19,22 +20,28 @@ class Stuck(Exception):
     """Nothing can ever happen again."""
 
 
-class _Handle:
-    """A callback that is to run. Half of asyncio.Handle's time: no context, no debugging."""
+class _Timer:
+    """A callback that is to run at its time. No context, no debugging: a third of what
+    asyncio.TimerHandle takes.
+    """
 
-    __slots__ = ("_callback", "_arguments", "is_cancelled")
+    __slots__ = ("_callback", "_arguments", "has_run")
 
-    def __init__(self, callback, arguments):
-        self._callback = callback
+    def __init__(self, callback, arguments=()):
+        self._callback = callback  # None: cancelled
         self._arguments = arguments
-        self.is_cancelled = False
+        self.has_run = False
 
     def cancel(self):
-        self.is_cancelled = True
         self._callback = self._arguments = None
 
-    def run(self):
-        self._callback(*self._arguments)
+    def done(self):
+        return self._callback is None
+
+    def set_result(self, _):
+        if self._callback is not None:
+            self.has_run = True
+            self._callback(*self._arguments)
 
 
 class Loop(asyncio.AbstractEventLoop):
@@ -53,17 +60,16 @@ class Loop(asyncio.AbstractEventLoop):
         self._advance = advance
         self._is_quiet = is_quiet
         self._next_event_ms = next_event_ms
-        self._ready = deque()
+        self._ready = deque()  # (callback, its arguments)
+        # (when, number, who waits, …): a future, or a _Timer, which has the methods that count.
         self._timers = []
         self._polls = []
         self._count = 0
-        self.steps = 0
         self.late_at_ms = now_ms  # when a poll came late, last
 
     # What asyncio asks of a loop.
 
-    def get_debug(self):
-        return False
+    get_debug = bool  # says False, without a step in Python for each future
 
     def is_running(self):
         return True
@@ -83,9 +89,7 @@ class Loop(asyncio.AbstractEventLoop):
         return task
 
     def call_soon(self, callback, *arguments, context=None):
-        handle = _Handle(callback, arguments)
-        self._ready.append(handle)
-        return handle
+        self._ready.append((callback, arguments))  # asyncio cancels none of these
 
     def call_later(self, delay_s, callback, *arguments, context=None):
         return self.call_at_ms(self.now_ms + round(delay_s * 1000), callback, *arguments)
@@ -105,17 +109,20 @@ class Loop(asyncio.AbstractEventLoop):
     # The harness's own.
 
     def call_at_ms(self, at_ms, callback, *arguments):
-        handle = _Handle(callback, arguments)
+        timer = _Timer(callback, arguments)
         self._count += 1
-        heapq.heappush(self._timers, (at_ms, self._count, handle))
-        return handle
+        heapq.heappush(self._timers, (at_ms, self._count, timer))
+        return timer
 
-    def poll_after_ms(self, delay_ms, callback, is_last=False):
-        """call_at_ms for a poll; is_last: of all polls that come late, this one comes last."""
-        handle = _Handle(callback, ())
+    def wake_after_ms(self, delay_ms, waiting):
+        """Then waiting.set_result(None), unless it is done."""
         self._count += 1
-        heapq.heappush(self._polls, (self.now_ms + delay_ms, self._count, handle, is_last))
-        return handle
+        heapq.heappush(self._timers, (self.now_ms + delay_ms, self._count, waiting))
+
+    def poll_after_ms(self, delay_ms, waiting, is_last=False):
+        """wake_after_ms for a poll; is_last: of all polls that come late, this one comes last."""
+        self._count += 1
+        heapq.heappush(self._polls, (self.now_ms + delay_ms, self._count, waiting, is_last))
 
     def stall(self, ms):
         """The processor is busy for so long: nothing else runs, interrupts do."""
@@ -126,31 +133,29 @@ class Loop(asyncio.AbstractEventLoop):
         """Run coroutine to its end; what it or any callback raises beyond Exception is passed."""
         asyncio._set_running_loop(self)
         task = self.create_task(coroutine)
+        ready, timers = self._ready, self._timers
+        steps = 0
         try:
             while not task.done():
-                self._turn()
+                if not ready:
+                    self._jump()
+                elif timers and timers[0][0] <= self.now_ms:
+                    self._fire()  # also while somebody is always ready
+                steps += len(ready)
+                if steps > _MAX_STEPS:
+                    raise Stuck("it spins: more steps than a month has")
+                for _ in range(len(ready)):
+                    callback, arguments = ready.popleft()
+                    callback(*arguments)
             return task.result()
         finally:
             asyncio._set_running_loop(None)
 
-    def _turn(self):
-        if not self._ready:
-            self._jump()
-        elif self._timers and self._timers[0][0] <= self.now_ms:
-            self._fire()  # also while somebody is always ready
-        for _ in range(len(self._ready)):
-            handle = self._ready.popleft()
-            if not handle.is_cancelled:
-                self.steps += 1
-                handle.run()
-        if self.steps > _MAX_STEPS:
-            raise Stuck("it spins: more steps than a month has")
-
     def _jump(self):
         timers, polls = self._timers, self._polls
-        while timers and timers[0][2].is_cancelled:
+        while timers and timers[0][2].done():
             heapq.heappop(timers)
-        while polls and polls[0][2].is_cancelled:
+        while polls and polls[0][2].done():
             heapq.heappop(polls)
         at_ms = timers[0][0] if timers else _NEVER_MS
         if polls and polls[0][0] < at_ms:
@@ -168,20 +173,24 @@ class Loop(asyncio.AbstractEventLoop):
         self._fire()
 
     def _fire(self):
-        timers, polls, now_ms = self._timers, self._polls, self.now_ms
+        timers, polls, ready, now_ms = self._timers, self._polls, self._ready, self.now_ms
         while timers and timers[0][0] <= now_ms:
-            self._ready.append(heapq.heappop(timers)[2])
-        if polls and polls[0][0] > now_ms - self.lazy_ms and not self._is_quiet():
+            ready.append((_wake, heapq.heappop(timers)[2:]))
+        if not polls or polls[0][0] > now_ms:
+            return
+        on_time_ms = now_ms - self.lazy_ms
+        if polls[0][0] > on_time_ms and not self._is_quiet():
             return
         while polls and polls[0][0] <= now_ms:
-            due_ms, count, handle, is_last = heapq.heappop(polls)
-            is_late = due_ms < now_ms - self.lazy_ms - _AFTER_POLLS_MS and not handle.is_cancelled
-            if is_late:
+            due_ms, count, waiting, is_last = heapq.heappop(polls)
+            if waiting.done():
+                continue
+            if due_ms < on_time_ms - _AFTER_POLLS_MS:
                 self.late_at_ms = now_ms
-            if is_last and is_late:
-                heapq.heappush(timers, (now_ms + _AFTER_POLLS_MS, count, handle))
-            else:
-                self._ready.append(handle)
+                if is_last:
+                    heapq.heappush(timers, (now_ms + _AFTER_POLLS_MS, count, waiting))
+                    continue
+            ready.append((_wake, (waiting,)))
 
 
 def sleeper(current, poll_ms=(), is_last=False):
@@ -189,51 +198,99 @@ def sleeper(current, poll_ms=(), is_last=False):
 
     async def sleep_ms(duration_ms):
         if duration_ms <= 0:
-            await asyncio.sleep(0)
+            await _one_turn()
             return
         loop = current()
         future = loop.create_future()
         if duration_ms in poll_ms:
-            handle = loop.poll_after_ms(duration_ms, lambda: _wake(future), is_last)
+            loop.poll_after_ms(duration_ms, future, is_last)
         else:
-            handle = loop.call_at_ms(loop.now_ms + duration_ms, _wake, future)
-        try:
-            await future
-        finally:
-            handle.cancel()
+            loop.wake_after_ms(duration_ms, future)
+        await future
 
     return sleep_ms
 
 
 def waiter(current, is_poll=False):
     """A wait_for_ms that costs no task; is_poll: its end by time may come late."""
+    expire_after_ms = Loop.poll_after_ms if is_poll else Loop.wake_after_ms
 
     async def wait_for_ms(awaitable, limit_ms):
         loop = current()
-        task = asyncio.current_task()
-        state = []
+        if type(awaitable) is _Wait:
+            event = awaitable.event
+            if event.is_set():
+                return
+            future = loop.create_future()
+            expire_after_ms(loop, limit_ms, future)
+            event.waiting.append(future)
+            try:
+                if await future is None:
+                    raise asyncio.TimeoutError
+            finally:
+                event.waiting.remove(future)
+            return
+        task = asyncio.current_task(loop)
         before = task.cancelling()  # a time limit further out may have been caught and kept
-
-        def expire():
-            state.append(1)
-            task.cancel()
-
-        if is_poll:
-            handle = loop.poll_after_ms(limit_ms, expire)
-        else:
-            handle = loop.call_at_ms(loop.now_ms + limit_ms, expire)
+        timer = _Timer(task.cancel)
+        expire_after_ms(loop, limit_ms, timer)
         try:
             return await awaitable
         except asyncio.CancelledError:
-            if state and task.uncancel() <= before:
+            if timer.has_run and task.uncancel() <= before:
                 raise asyncio.TimeoutError from None
             raise
         finally:
-            handle.cancel()
+            timer.cancel()
 
     return wait_for_ms
 
 
-def _wake(future):
-    if not future.done():
-        future.set_result(None)
+class Event:
+    """asyncio.Event for tasks of a Loop. `waiter` knows its waits: one that ends by time costs a
+    future, and no exception from the depth of the task.
+    """
+
+    def __init__(self):
+        self._is_set = False
+        self.waiting = []  # futures
+
+    def is_set(self):
+        return self._is_set
+
+    def set(self):
+        self._is_set = True
+        for future in self.waiting:
+            if not future.done():
+                future.set_result(True)
+
+    def clear(self):
+        self._is_set = False
+
+    def wait(self):
+        return _Wait(self)
+
+
+class _Wait:
+    def __init__(self, event):
+        self.event = event
+
+    def __await__(self):
+        if self.event.is_set():
+            return
+        future = asyncio.get_running_loop().create_future()
+        self.event.waiting.append(future)
+        try:
+            yield from future
+        finally:
+            self.event.waiting.remove(future)
+
+
+@types.coroutine
+def _one_turn():
+    yield
+
+
+def _wake(waiting):
+    if not waiting.done():
+        waiting.set_result(None)

@@ -30,8 +30,11 @@ class Answer:
         self.is_json = text is None and value is not None
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
 def _dump(value):
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _encode(value).encode()
 
 
 class Recording:

@@ -47,15 +47,14 @@ Kinds of events, in the order of time, and their details:
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 # Routes that know nothing of the lane's waits and limits: heartbeats, and the link's probe (it
 # carries no token).
 NOT_THE_LANES = ("heartbeat", "other")
 
 
-@dataclasses.dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     at_ms: int
     kind: str
     detail: dict[str, Any]
@@ -120,6 +119,9 @@ class History:
     evicted: list[int] | None = None  # the device's count at the end: [clips, seconds]
     ledger: dict[str, Any] | None = None  # what the device's ledger says (witness.ledger_of)
     limits: dict[str, int] = dataclasses.field(default_factory=dict)
+    # kind -> places in events, of the first so many: made anew where there are more.
+    _places: dict[str, list[int]] = dataclasses.field(default_factory=dict, init=False, repr=False)
+    _indexed: int = dataclasses.field(default=0, init=False, repr=False)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "History":
@@ -138,4 +140,11 @@ class History:
         self.events.append(Event(at_ms, kind, detail))
 
     def of(self, *kinds: str) -> list[Event]:
-        return [event for event in self.events if event.kind in kinds]
+        """The events of these kinds, in their order."""
+        if self._indexed != len(self.events):
+            self._places = {}
+            for place, event in enumerate(self.events):
+                self._places.setdefault(event.kind, []).append(place)
+            self._indexed = len(self.events)
+        places = [place for kind in kinds for place in self._places.get(kind, ())]
+        return [self.events[place] for place in (sorted(places) if len(kinds) > 1 else places)]

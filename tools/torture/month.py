@@ -32,7 +32,6 @@ class Outcome:
         self.virtual_ms = place.now_ms
         self.cuts = place.counts["cuts"]
         self.reboots = place.counts["reboots"]
-        self.steps = place.counts["steps"]
         self.evicted = len(place.history.of("evicted"))
 
     @property

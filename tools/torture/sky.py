@@ -42,6 +42,7 @@ class Sky:
         self._tokens = 0
         self._cut_in_steps = None
         self._pending_cut = None
+        self.minds_steps = False  # whether step() has anything to do
 
     def schedule(self):
         """(at ms, what to do) of everything that is to come, in order."""
@@ -72,7 +73,9 @@ class Sky:
     # Felt by the device.
 
     def step(self, what):
-        """An operation of medium or network, before or after which the world may end."""
+        """An operation of medium or network, before or after which the world may end. To be called
+        while minds_steps: most of a month nothing is planned.
+        """
         if self._cut_in_steps is not None and self._world.loop:
             self._cut_in_steps -= 1
             if self._cut_in_steps < 0:
@@ -136,6 +139,7 @@ class Sky:
             if world.loop and self._cut_in_steps is None:
                 self._pending_cut = event
                 self._cut_in_steps = event["steps"]
+                self.minds_steps = True
             return
         if what == "take":
             world.press(True)
@@ -200,6 +204,7 @@ class Sky:
             self._world.medium.take(_MOVIE)
 
     def _update(self):
+        self.minds_steps = bool(self._active) or self._cut_in_steps is not None
         state = dict(_FINE)
         model = self._world.model
         model.verification_polls = 0

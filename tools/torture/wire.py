@@ -4,7 +4,6 @@ What a real network costs is paid in virtual time (costs.py). Every request is w
 history as it was read off the wire, before the model answers it.
 """
 
-import asyncio
 import hashlib
 import json
 import struct
@@ -26,12 +25,15 @@ class Net:
         self._open = []
 
     def _open_requests(self):
-        return any(connection.is_busy() for connection in self._open)
+        for connection in self._open:
+            if connection.is_busy():
+                return True
+        return False
 
     async def open(self, host, port, is_tls):
         world = self._world
         await self._way(host)
-        await asyncio.sleep(costs.ROUND_TRIP / 1000)
+        await world.pause(costs.ROUND_TRIP)
         if not self.is_up():  # it went off meanwhile
             raise Transient("link_down")
         if world.sky.state["outage"] == "refuse":
@@ -53,18 +55,19 @@ class Net:
         await self.look_up(host)
 
     async def look_up(self, host):
-        if self._world.sky.state["dns"]:
-            await asyncio.sleep(costs.DNS_FAILURE / 1000)
+        world = self._world
+        if world.sky.state["dns"]:
+            await world.pause(costs.DNS_FAILURE)
             raise Transient("dns_failed", host)
-        await asyncio.sleep(costs.DNS / 1000)
+        await world.pause(costs.DNS)
 
     async def exchange_datagram(self, host, port, data, size):
         world = self._world
         await self._way(host)
         if world.sky.state["ntp"] == "silent" or world.sky.state["portal"]:
-            await asyncio.sleep(2)
+            await world.pause(2_000)
             raise Transient("timeout", "datagram")
-        await asyncio.sleep(costs.ROUND_TRIP / 1000)
+        await world.pause(costs.ROUND_TRIP)
         told_s = world.unix_ms() / 1000 + world.sky.state["ntp_step_s"]
         seconds = int(told_s) + _NTP_TO_UNIX_S
         fraction = int((told_s % 1) * (1 << 32))
@@ -97,11 +100,12 @@ class Connection:
         self.is_open = True
 
     async def write(self, data):
-        await self._shake_hands()
+        if self._is_fresh:
+            await self._shake_hands()
         self._check()
         size = len(data)
         while size > 0:  # a window, a round trip
-            await asyncio.sleep(costs.ROUND_TRIP / 1000)
+            await self._world.pause(costs.ROUND_TRIP)
             self._check()
             size -= costs.WINDOW_BYTES
         if self._silent:
@@ -110,16 +114,15 @@ class Connection:
         self._look_for_request()
 
     async def _shake_hands(self):
-        if not self._is_fresh:
-            return
+        world = self._world
         self._is_fresh = False
         for _ in range(costs.HANDSHAKE // costs.HANDSHAKE_STEP):
-            await asyncio.sleep(costs.ROUND_TRIP / 1000)
+            await world.pause(costs.ROUND_TRIP)
             self._check()
-            self._world.stall(costs.HANDSHAKE_STEP)
-        if self._world.sky.state["portal"]:
+            world.stall(costs.HANDSHAKE_STEP)
+        if world.sky.state["portal"]:
             raise NeedsOperator("tls_untrusted", "write")
-        if self._world.sky.state["outage"] == "black_hole":
+        if world.sky.state["outage"] == "black_hole":
             self._silent = True
 
     def _check(self):
@@ -127,13 +130,14 @@ class Connection:
             raise Transient("connection_lost", "write errno=104")
 
     async def readinto(self, out):
-        await self._shake_hands()
+        if self._is_fresh:
+            await self._shake_hands()
         while not self._input:
             if self._dead or not self.is_open:
                 raise Transient("connection_lost", "read errno=104")
             if self._ended:
                 return 0
-            self._waiting = asyncio.get_running_loop().create_future()
+            self._waiting = self._world.loop.create_future()
             await self._waiting
         n = min(len(out), len(self._input))
         out[:n] = self._input[:n]
@@ -171,9 +175,12 @@ class Connection:
             end = self._sent.find(b"\r\n\r\n")
             if end < 0:
                 return
-            lines = bytes(self._sent[:end]).decode().split("\r\n")
-            method, target, _ = lines[0].split(" ")
-            headers = dict(_header(line) for line in lines[1:])
+            first, *lines = self._sent[:end].decode().split("\r\n")
+            method, target, _ = first.split(" ")
+            headers = {}
+            for line in lines:
+                name, _, value = line.partition(":")
+                headers[name.lower()] = value.strip()
             self._head = (method, target, headers, end + 4, int(headers.get("content-length", 0)))
         method, target, headers, start, length = self._head
         if len(self._sent) - start < length:
@@ -285,11 +292,6 @@ class Connection:
 
         delay_ms = costs.ROUND_TRIP + costs.SERVER + world.sky.state["slow_ms"]
         world.loop.call_at_ms(world.now_ms + delay_ms, arrive)
-
-
-def _header(line):
-    name, _, value = line.partition(":")
-    return name.lower(), value.strip()
 
 
 def _head_of(status, headers, length, content_type):

@@ -26,7 +26,7 @@ class Witness:
         self._last_state = {}
         self._waiting = None  # (since ms, wait s): the lane said that it waits
         self._said = []
-        self._segments = {}  # number of a segment of the ledger -> its runs, as last written
+        self._segments = {}  # number of a segment of the ledger -> its JSON, as last written
 
     # What is said.
 
@@ -77,17 +77,20 @@ class Witness:
         stem, _, extension = path.rpartition(".")
         name = stem.rpartition("/")[2]
         if extension in ("r0", "r1") and len(name) == 8:
+            files = self._world.medium.files
             if what == "write":
-                self._record_written(int(name, 16), stem, data)
-            elif not {stem + ".r0", stem + ".r1"} & set(self._world.medium.files):
+                if data:  # else it was made, and nothing is in it yet
+                    self._record_written(int(name, 16), stem, data)
+            elif stem + ".r0" not in files and stem + ".r1" not in files:
                 self._world.add("remove", clip=int(name, 16), what="record")
                 self._last_state.pop(int(name, 16), None)  # its number may be used again: S9
         elif extension == self._world.audio.name and len(name) == 8:
             self._audio_changed(int(name, 16), what, data)
         elif what == "write" and stem.startswith(_BOOK) and name in _SEGMENTS:
-            line = parse_line(data)
+            line = checked_line(data)
             if line:
-                self._segments[line[1]["s"]] = line[1]["e"]
+                number = line[1].partition('"s":')[2].partition(",")[0]
+                self._segments[number] = line[1]
         elif what == "remove" and path in FOREIGN:
             self._world.add("remove", clip=0, what=path)
 
@@ -158,7 +161,8 @@ class Witness:
             stem = path.rpartition(".")[0]
             if line and line[0] > newest.get(stem, (0,))[0]:
                 newest[stem] = line
-        book = {"runs": [run for runs in self._segments.values() for run in runs]}
+        segments = [json.loads(text) for text in self._segments.values()]
+        book = {"runs": [run for segment in segments for run in segment["e"]]}
         book |= {part: dict.fromkeys(_KINDS, 0) for part in ("days", "sum", "exact")}
         for stem, (_, value) in newest.items():
             name = stem.rpartition("/")[2]
@@ -221,10 +225,16 @@ class Witness:
 
 def parse_line(data):
     """(sequence, value) of a slot's line, or None. Our own reader: the device's is on trial."""
+    line = checked_line(data)
+    return line and (line[0], json.loads(line[1]))
+
+
+def checked_line(data):
+    """The same, with the value as JSON still."""
     words = data.decode(errors="replace").split(" ", 3)
     if len(words) != 4 or not words[3].endswith("\n") or not words[1].isdigit():
         return None
-    checked = f"{words[1]} {words[3][:-1]}"
-    if f"{crc32(checked.encode()):08x}" != words[2]:
+    text = words[3][:-1]
+    if f"{crc32(f'{words[1]} {text}'.encode()):08x}" != words[2]:
         return None
-    return int(words[1]), json.loads(words[3])
+    return int(words[1]), text

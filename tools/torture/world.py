@@ -5,11 +5,11 @@ history. Here they are joined, time passes, and rest is waited for.
 """
 
 import json
-from email.utils import formatdate
+import time
 
 from tools.torture import audio, blocks, clockwork, costs, parts, wire
 from tools.torture.cloud_model import CloudModel
-from tools.torture.history import History
+from tools.torture.history import Event, History
 from tools.torture.medium import Medium
 from tools.torture.parts import RATE_HZ
 from tools.torture.sky import Sky
@@ -74,6 +74,7 @@ class World:
             "request_ms": _REQUEST_LIMIT_MS,
         }
         self.loop = None
+        self.pause = clockwork.sleeper(lambda: self.loop)  # so many ms of virtual time
         self.powered_ms = 0  # virtual time while no loop runs
         self.model = CloudModel(weather.seed, wire.STORAGE_HOST)
         self.sky = Sky(weather, self)
@@ -95,7 +96,7 @@ class World:
         self.skew_ms = 0.0  # of the board's ticks
         self.presses_ms = []  # when somebody comes to the button
         self.boot = 0
-        self.counts = {"cuts": 0, "reboots": 0, "steps": 0}
+        self.counts = {"cuts": 0, "reboots": 0}
         self._requests = 0
         self._card_writes = 0
 
@@ -109,7 +110,7 @@ class World:
         return START_UNIX_MS + self.now_ms
 
     def http_date(self):
-        return formatdate(self.unix_ms() // 1000, usegmt=True)
+        return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(self.unix_ms() // 1000))
 
     def stall(self, ms):
         if self.loop and ms:
@@ -124,7 +125,9 @@ class World:
     # What happens.
 
     def add(self, kind, **detail):
-        self.history.add(self.now_ms, kind, **detail)
+        loop = self.loop
+        at_ms = int(loop.now_ms) if loop else self.powered_ms
+        self.history.events.append(Event(at_ms, kind, detail))
         if kind == "request":
             self.witness.request(detail["route"])
 
@@ -148,23 +151,24 @@ class World:
 
     def step(self, what):
         """An operation of medium or network, before or after which the world may end."""
-        self.counts["steps"] += 1
-        self.sky.step(what)
+        sky = self.sky
+        if sky.minds_steps:
+            sky.step(what)
 
     def _cost(self, what, size):
         """The medium's: what an operation costs in virtual time."""
-        if not self.loop:
+        loop = self.loop
+        if not loop:
             return
         slow_ms = self.sky.state["card_slow"]
+        ms = costs.COMMIT + slow_ms
         if what == "sync":
             self._card_writes += 1
-            ms = costs.ERASE * (-(-size // 4096)) + costs.PROGRAM_PER_KIB * size / 1024
+            ms += int(costs.ERASE * (-(-size // 4096)) + costs.PROGRAM_PER_KIB * size / 1024)
             every = _STALLS_OF_A_SLOW_CARD if slow_ms else costs.CARD_STALL_EVERY
             if self._card_writes % every == 0:
                 ms += costs.CARD_STALL
-            self.stall(int(ms) + costs.COMMIT + slow_ms)
-        elif what == "commit":
-            self.stall(costs.COMMIT + slow_ms)
+        loop.stall(ms)
 
     def press(self, wants_take):
         """The button, by somebody who looks at the light: it is pressed only where it helps."""
@@ -217,7 +221,10 @@ class World:
 
 
 def new_loop(world, at_ms, next_event_ms):
+    microphone = world.microphone
+
     def advance(now_ms):
-        world.microphone.pump(int(now_ms))
+        if microphone.ring is not None:
+            microphone.pump(int(now_ms))
 
     return clockwork.Loop(at_ms, advance, world.is_quiet, next_event_ms)

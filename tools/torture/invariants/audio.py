@@ -27,7 +27,7 @@ def s1_no_loss(history):
     evicted, where that was asked for.
     """
     closed, proved = {}, set()
-    for event in history.events:
+    for event in history.of("closed", "commit", "damage", "remove"):
         detail = event.detail
         if event.kind == "closed":
             closed[detail["clip"]] = _shas(detail)
@@ -51,7 +51,7 @@ def s1_no_loss(history):
 def s2_delete_order(history):
     """PUT, acknowledgement, durable `done` (or a durable `evicted`), removal: in this order."""
     put, acknowledged, done, closed = set(), set(), set(), set()
-    for event in history.events:
+    for event in history.of("closed", "commit", "record", "remove"):
         detail, clip = event.detail, event.detail.get("clip")
         if event.kind == "closed":
             closed.add(clip)

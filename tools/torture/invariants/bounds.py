@@ -11,9 +11,11 @@ _JITTER_SEEN_PCT = 5
 
 def s10_secrets(history):
     """No secret in any text; the bearer only to the API, over TLS."""
-    for where, text in history.texts:
-        for secret in history.secrets:
-            if secret and secret in text:
+    all_of_it = "\0".join(text for _, text in history.texts)
+    told = [secret for secret in history.secrets if secret and secret in all_of_it]
+    for where, text in history.texts if told else ():
+        for secret in told:
+            if secret in text:
                 yield f"a secret stands in {where}"
     for event in history.of("request"):
         if event.detail["bearer"] and event.detail["host"] not in history.api_hosts:

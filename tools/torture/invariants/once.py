@@ -81,7 +81,7 @@ def s5_no_needless_put(history):
     """No PUT after a durable `stored`, but on integrity failure; no complete before a 2xx PUT."""
     stored, put = set(), set()
     clip_of = {}
-    for event in history.events:
+    for event in history.of("record", "answer", "request", "commit"):
         detail = event.detail
         if event.kind == "record":
             if detail["state"] in ("stored", "completing"):
@@ -101,7 +101,7 @@ def s5_no_needless_put(history):
 def s6_same_body(history):
     """Every create of a clip carries the same bytes and key, every complete the same hash."""
     creates, completes = {}, {}
-    for event in history.events:
+    for event in history.of("commit", "request"):
         detail = event.detail
         if event.kind == "commit" and detail["route"] == "put":
             completes.pop(detail["rid"], None)
