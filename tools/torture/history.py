@@ -7,7 +7,9 @@ harness does not know it leaves out; the checks then judge what there is.
 Kinds of events, in the order of time, and their details:
 
     boot      cause                                a start of the program
-    cut       heard                                the power went; samples heard up to then
+    cut       heard, stalled_ms                    the power went; samples heard up to then; how
+                                                   long the medium itself stood still in the
+                                                   second before
     reset     why                                  the program ended by itself
     up        boot, zero_ms                        the program runs; when its uptime was 0
     listen    first                                the microphone starts with this sample

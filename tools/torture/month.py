@@ -108,11 +108,11 @@ def _one_life(place, plan, cause):
         ending = "reset"
     except sky.Reboot:
         place.counts["reboots"] += 1
-        place.add("cut", heard=place.microphone.position)
+        place.add_cut()
         ending = "watchdog"
     except sky.PowerCut:
         place.counts["cuts"] += 1
-        place.add("cut", heard=place.microphone.position)
+        place.add_cut()
         place.clock.power_off()
         ending = "power_on"
     finally:

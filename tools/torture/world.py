@@ -6,6 +6,7 @@ history. Here they are joined, time passes, and rest is waited for.
 
 import json
 import time
+from collections import deque
 
 from tools.torture import audio, blocks, clockwork, costs, parts, wire
 from tools.torture.cloud_model import CloudModel
@@ -99,6 +100,7 @@ class World:
         self.counts = {"cuts": 0, "reboots": 0}
         self._requests = 0
         self._card_writes = 0
+        self._stalls = deque(maxlen=64)  # (when, ms) that a slow card took longer
 
     # Time.
 
@@ -136,6 +138,14 @@ class World:
         if count > self.history.limits[kind]:
             self.add(kind, count=count)
 
+    def add_cut(self):
+        """The power went. For so long a slow card had stood still in the last second of work."""
+        stalled_ms = 0
+        for _ in range(2):
+            since_ms = self.now_ms - 1000 - stalled_ms
+            stalled_ms = sum(ms for at_ms, ms in self._stalls if at_ms >= since_ms)
+        self.add("cut", heard=self.microphone.position, stalled_ms=stalled_ms)
+
     def texts_of_request(self, route, target, body):
         if route == "heartbeat":
             self.history.texts.append(("a heartbeat", body.decode()))
@@ -162,6 +172,8 @@ class World:
             return
         slow_ms = self.sky.state["card_slow"]
         ms = costs.COMMIT + slow_ms
+        if slow_ms:
+            self._stalls.append((self.now_ms, slow_ms))
         if what == "sync":
             self._card_writes += 1
             ms += int(costs.ERASE * (-(-size // 4096)) + costs.PROGRAM_PER_KIB * size / 1024)
