@@ -222,6 +222,7 @@ def _join(board, settings, faults, buffers, boot, log, ring):
         board.microphone, settings, saves, buffers, store, quota, clock, boot, callbacks, log
     )
     recorder.tick = store.ledger.tick
+    lane.is_behind = recorder.is_behind
     parts = (board.battery, recorder, backlog, quota)
     heartbeat = Heartbeat(cloud, lane, link, clock, settings["cloud.heartbeat_s"], parts, log)
     heartbeat.firmware = system.firmware_version
@@ -330,16 +331,8 @@ def _join_recorder(
         "skip_samples": settings["recording.skip_start_ms"] * rate_hz // 1000,
     }
     parts = (meter, pace, gate, conditioner, schedule)
-    return Recorder(
-        microphone,
-        buffers.ring,
-        take,
-        parts,
-        clock,
-        quota,
-        recorder_settings,
-        log,
-    )
+    ring = buffers.ring
+    return Recorder(microphone, ring, take, parts, clock, quota, recorder_settings, log)
 
 
 def snr_db(settings):

@@ -208,6 +208,10 @@ class Recorder:
             pass
         self._change.clear()
 
+    def is_behind(self):
+        """True while more than a quarter of the ring waits to be written."""
+        return self._ring.is_filling()
+
     def as_dict(self):
         state = self.reason.as_dict()
         state["take"] = self._take.number

@@ -32,6 +32,10 @@ class BlockRing:
     def __len__(self):
         return (self._committed - self._released) % self._wrap
 
+    def is_filling(self):
+        """True if more than a quarter of the blocks wait for the consumer."""
+        return 4 * len(self) > len(self._blocks)
+
     def slot(self):
         """The block to fill next, or None if all are full. It stays the same until commit()."""
         committed = self._committed

@@ -12,6 +12,7 @@ from device.store.clip import ASIDE, DONE, EVICTED, OPEN
 
 _TRIES_IN_A_ROW = const(3)
 _A_LOOK = const(16)  # clips that one next() may pass over: a second of flash at most
+_LOOK_OVER_MS = const(3_600_000)
 _HELD_MOST = const(16)  # as many too large in a row: those behind them will be as well
 
 
@@ -44,11 +45,36 @@ class Backlog:
         self.unreadable = 0
         self._seen = [0, 0, 0]
         self.is_walking = False  # next() found none so far, and goes on when it is asked again
+        self.found_none = False  # all of it was looked at since the last event
+        self._has_met = False  # looking it over without a way, one was met
+        self._looked_up_ms = 0
         self._left = 0  # clips that this next() may still pass over
 
     def waiting(self):
         """How many clips are still to be sent: all that are kept, but for those set aside."""
         return max(0, self.store.waiting - self.aside)
+
+    def is_empty(self):
+        """True if nothing waits, as far as anybody knows."""
+        return not (self._has_met or self.waiting())
+
+    def note_none(self, now_up_ms):
+        """The whole of it was looked at, and none may go."""
+        self.found_none, self._has_met = True, False
+        self._looked_up_ms = now_up_ms
+
+    def look_over(self, now_up_ms):
+        """Nothing may go now. Look at it all the same where the count says that it is empty, and
+        now and then: of a medium that fails some folders look empty and some records unreadable,
+        and a clip that is met asks for the way.
+        """
+        if self._has_met or not self.found_none and self.waiting():
+            return
+        if self.found_none and now_up_ms - self._looked_up_ms < _LOOK_OVER_MS:
+            return
+        self._looked_up_ms = now_up_ms
+        self._has_met = self.next() is not None
+        self.found_none = not self._has_met and not self.is_walking
 
     def next(self):
         """The next Clip to work on, its record loaded, or None. Raises NeedsOperator (medium).

@@ -15,13 +15,12 @@ Endings of one attempt on a clip:
 import asyncio
 import gc
 
-from device.compat import WAIT_ERRORS, const, sleep_ms, wait_for_ms
+from device.compat import WAIT_ERRORS, const, forget_module, sleep_ms, wait_for_ms
 from device.errors import NeedsOperator, Permanent, Transient
-from device.reasons import CLIP, LANE, Reason, is_reason
-from device.store.clip import DONE, OPEN, PARKED, QUARANTINED
+from device.reasons import LANE, Reason
+from device.store.clip import DONE, OPEN
 from device.store.in_hand import unmarked
 
-_PARKED_REASONS = ("gone_in_cloud", "conflict", "probably_uploaded", "refused")
 _IDLE_MS = const(60_000)  # nothing to send: looked for all the same, should an event be missed
 _IDLE_CAP_MS = const(300_000)
 _EACH_MS = const(100)  # longer for each clip that is set aside: passing it over takes some 10 ms
@@ -30,7 +29,7 @@ _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without
 _LONG_MS = const(86_400_000)
 _SHUT_MS = const(3_600_000)  # by then another way may be in reach, the clock or a folder read
 _SHORTAGES = const(6)  # in a row, with the waits between them half an hour: only a reset helps
-_SAID_CHARS = const(40)  # a record stays below 512 bytes
+_GIVE_WAY_MS, _GIVES_WAY = const(100), const(20)  # so long each time, so often at most
 _OF_THE_CLIP = ("verification_pending", "link_too_slow", "read_failed")
 # No answer came, or somebody else's: the way may be at fault, and its return may end the wait.
 _LINK_CODES = "link_down dns_failed connect_failed connection_lost timeout portal".split()
@@ -73,11 +72,9 @@ class Lane:
         self._pending_number = 0
         self.live = strategy.live  # where the clip that is being recorded goes too, else None
         self._live_has_turn = True
-        self._found_none = False  # the whole backlog was looked at since the last event
-        self._found_none_up_ms = 0
-        self._has_met = False  # looking over it without a way, one was met
         self.announce = None  # coroutine function, called before each clip (supervisor.heartbeat)
         self.is_sending = False  # from before the first clip until there is nothing, or a wait
+        self.is_behind = None  # () -> True while the recorder has much to write (app.py)
         self.is_away = None  # (clip number) -> True if its medium is lost and another one stands
         self.plan_reset = None  # told of a want of memory that does not end
         self._shortages = 0  # in a row
@@ -89,19 +86,18 @@ class Lane:
 
     def notify(self):
         """There may be work, or a wait may be over (clip closed, link up, new token)."""
-        self._found_none = False
+        self._backlog.found_none = False
         self._work.set()
 
     def rests_ms(self):
         """How long the way to the cloud is not needed, as far as clips go: ms, 0: it is now."""
         if self.in_hand:
             return 0
-        is_empty = not (self._has_met or self._backlog.waiting())
-        if is_empty or not self._cloud.has_token():
+        if self._backlog.is_empty() or not self._cloud.has_token():
             return _LONG_MS
         if self._shut[0]:
             return min(_SHUT_MS, max(0, self._shut[1] - self._clock.uptime_ms()))
-        return _LONG_MS if self._found_none else self._waits.left_ms()
+        return _LONG_MS if self._backlog.found_none else self._waits.left_ms()
 
     def slept(self, doubt_ms):
         """See Waits.slept."""
@@ -129,8 +125,7 @@ class Lane:
         """What the wait was for has changed: end the cool-down."""
         self._waits.cut_short()
         self._backlog.rewind()
-        self._found_none = False
-        self._work.set()
+        self.notify()
 
     def send_first(self, number):
         """Somebody asks for clip number; returns the answer (store/wanted.py)."""
@@ -161,7 +156,7 @@ class Lane:
         if code:
             self.is_sending = False
             self._set_reason(code, "", left_ms)
-            self._look_over()
+            self._backlog.look_over(self._clock.uptime_ms())
             await self._pause(min(left_ms or _CHECK_MS, _IDLE_MS))
             return
         clip = self._next_clip()
@@ -179,8 +174,10 @@ class Lane:
             if clip.state != DONE:
                 for gate in self._gates:
                     gate.book(clip)
+                await self._give_way()
                 await self._strategy.advance(clip, alive)
             if clip.state == DONE:
+                await self._give_way()
                 self._store.free(clip)
                 self._delivered(clip)
             else:
@@ -209,8 +206,7 @@ class Lane:
         if self._backlog.is_walking:
             await sleep_ms(0)
             return
-        self._found_none, self._has_met = True, False
-        self._found_none_up_ms = self._clock.uptime_ms()
+        self._backlog.note_none(self._clock.uptime_ms())
         self.is_sending = False
         code, left_ms = self._shut_for(*self._backlog.held_reason())
         others = self._backlog.other_epoch
@@ -218,20 +214,6 @@ class Lane:
         self._set_reason(code, "clips=%d" % others if others else "", left_ms)
         idle_ms = min(_IDLE_CAP_MS, _IDLE_MS + _EACH_MS * (self._backlog.aside + others))
         await self._pause(min(left_ms or idle_ms, idle_ms))
-
-    def _look_over(self):
-        """Nothing may go now. Look at the backlog all the same where the count says that it is
-        empty, and now and then: of a medium that fails some folders look empty and some records
-        unreadable, and a clip that is met asks for the way.
-        """
-        if self._has_met or not self._found_none and self._backlog.waiting():
-            return
-        now = self._clock.uptime_ms()
-        if self._found_none and now - self._found_none_up_ms < _SHUT_MS:
-            return
-        self._found_none_up_ms = now
-        self._has_met = self._backlog.next() is not None
-        self._found_none = not self._has_met and not self._backlog.is_walking
 
     async def _begin(self, clip):
         """clip goes now: tell the cloud, then keep its number where a reset finds it. False: the
@@ -296,12 +278,8 @@ class Lane:
         self._pending_number = self._shortages = 0
         self._waits.succeeded()
         self._link.exchange_succeeded()
-        self._log.info(
-            "clip delivered clip=%d recording=%s sha256=%s",
-            clip.number,
-            clip.record.get("rid"),
-            clip.record.get("sha"),
-        )
+        rid, sha = clip.record.get("rid"), clip.record.get("sha")
+        self._log.info("clip delivered clip=%d recording=%s sha256=%s", clip.number, rid, sha)
 
     def _failed(self, clip, e):
         self._shortages = self._shortages + 1 if e.code == "low_memory" else 0
@@ -336,11 +314,12 @@ class Lane:
         self._log.error("lane waits for somebody reason=%s wait_s=%d", e, wait_s)
 
     def _aside(self, clip, e):
-        code = e.code if is_reason(CLIP, e.code) else "refused"
-        state = PARKED if code in _PARKED_REASONS else QUARANTINED
-        said = printable(e.detail)[:_SAID_CHARS]
+        from device.transfer import aside
+
+        state, why, said = aside.verdict(e)
+        forget_module("device.transfer.aside")
         try:
-            self._store.save(clip, state=state, why=code, said=said)
+            self._store.save(clip, state=state, why=why, said=said)
         except Transient as e:
             self._failed(clip, e)
             return
@@ -349,6 +328,12 @@ class Lane:
             return
         self.set_aside += 1
         self._log.error("clip set aside clip=%d reason=%s state=%s", clip.number, e, state)
+
+    async def _give_way(self):
+        """Recording goes first: while it is behind, a slow card is left to it for a moment."""
+        for _ in range(_GIVES_WAY):
+            if self.is_behind is not None and self.is_behind():
+                await sleep_ms(_GIVE_WAY_MS)
 
     def _set_reason(self, code, detail="", left_ms=0):
         again = self._clock.uptime_ms() + left_ms if left_ms > 0 else None
@@ -361,10 +346,3 @@ class Lane:
         except WAIT_ERRORS:
             pass
         self._work.clear()
-
-
-def printable(text):
-    """text with "?" for all that is not plain ASCII: what others said goes into records and
-    logs.
-    """
-    return "".join(letter if " " <= letter <= "~" and letter != '"' else "?" for letter in text)

@@ -415,6 +415,21 @@ def test_what_could_not_be_read_is_looked_at_again_while_the_radio_rests(
     assert list(b.cloud.objects) == ["rec_1"] and b.lane.rests_ms() > 3_600_000
 
 
+def test_a_recorder_that_is_behind_has_the_medium_first_but_not_for_ever(bench):
+    b = bench(clips=1)
+    b.lane.is_behind = lambda: b.time.seconds < began + 1.5
+    began = b.time.seconds
+    b.run(1)
+    assert b.cloud.calls == [], "it waits with its first write"
+    b.run(10)
+    assert list(b.cloud.objects) == ["rec_1"] and b.records() == {}
+    c = fakes.add_clip(b.lane._store, 16_000)
+    b.lane.is_behind = lambda: True
+    b.lane.notify()
+    b.run(10)
+    assert len(b.cloud.objects) == 2 and c.number not in b.records(), "four seconds more"
+
+
 def test_a_cool_down_is_a_rest_of_the_way_with_its_own_reason(bench):
     b = bench(clips=1, create=[Transient("throttled", "", 900)])
     counted(b.lane._store)
