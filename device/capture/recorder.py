@@ -14,7 +14,6 @@ from device.reasons import RECORDER, Reason, is_reason
 _CHECK_MS = const(5_000)
 _IDLE_MS = const(30_000)  # nobody wants a take: whoever does sets the change
 _RESUME_MS = const(10_000)  # how often a mode that begins by itself tries again after a failure
-_AHEAD_BYTES = const(4096)  # room is made before samples wait for a clip to be opened
 _DEAF_MS = const(10_000)  # a microphone without a block for so long has failed
 
 
@@ -112,7 +111,7 @@ class Recorder:
     async def _listen(self, check_in):
         """Run the microphone until nobody wants it, a schedule ends, or something fails."""
         self._quota.refresh()
-        self._quota.check(_AHEAD_BYTES)
+        self._quota.check()
         self._take.begin(holds=self._gate is not None)
         self._skip_left = self._skip_samples
         if self._gate:

@@ -49,9 +49,9 @@ def make_room(store, order, after, held, epoch, secrets, log, wanted_root=None):
         if clip.record is None or number == store.open_number or number in held:
             continue
         if clip.state in (DONE, EVICTED):
-            if clip.state == EVICTED:  # said once more: a cut may have come before (repair.py)
-                log.error("clip evicted clip=%d in_all=%d", number, clip.record["gone"][0])
-            log.info("room made clip=%d bytes=%d", number, clip.record["bytes"])
+            # Of one that was evicted a cut may have come before its line (repair.py).
+            say = log.error if clip.state == EVICTED else log.info
+            say("clip %s clip=%d made room bytes=%d", clip.state, number, clip.record["bytes"])
             store.free(clip)
             return clip.record["bytes"], after
         if order == "never" or clip.state not in _MAY_GO or clip.record.get("epoch", 0) != epoch:

@@ -53,22 +53,15 @@ class Quota:
             self._log.warning("storage fills used_pct=%d", used_pct)
         self._warned_pct = level
 
-    def check(self, ahead_bytes=0):
-        """Raise Transient(storage_full) where only the reserve is left and nothing can go.
-
-        ahead_bytes: so much more room is made, if something can go.
+    def check(self):
+        """Raise Transient(storage_full) where only the reserve is left and nothing can go,
+        NeedsOperator if the medium does not say.
         """
-        wanted_bytes = self._reserve_bytes + ahead_bytes
-        if self._known() < wanted_bytes and not self._is_fresh:
-            try:
-                self.refresh()
-            except NeedsOperator:
-                pass  # what was counted holds
-        while self._known() < wanted_bytes:
+        if self._known() < self._reserve_bytes and not self._is_fresh:
+            self.refresh()
+        while self._known() < self._reserve_bytes:
             freed_bytes = self.make_room() if self.make_room else 0
             if not freed_bytes:
-                if self._known() >= self._reserve_bytes:
-                    return
                 raise Transient("storage_full", "free_bytes=%d" % self._known())
             self.spend(-freed_bytes)
 

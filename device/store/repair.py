@@ -32,7 +32,7 @@ async def look_at(store, clip, work, log):
             raise ValueError("its record is unreadable and its audio says nothing")
     if clip.state == EVICTED:
         # A cut may have come before it was said.
-        log.error("clip evicted clip=%d in_all=%d", clip.number, clip.record["gone"][0])
+        log.error("clip evicted clip=%d", clip.number)
         store.free(clip)
     if clip.state != OPEN:
         return False

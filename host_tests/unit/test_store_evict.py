@@ -204,7 +204,7 @@ def test_a_cut_at_any_step_counts_once_and_leaves_nothing(tmp_path, time, monkey
     if first.number == 1:
         assert first.state == CLOSED and full.evicted() == (0, 0)
     else:
-        assert any("clip evicted clip=1 " in line for line in full.lines + lines)
+        assert any("clip evicted clip=1" in line for line in full.lines + lines)
         assert full.evicted() == (1, 2)
         assert not [name for name in fakes.tree(tmp_path) if "00000001" in name]
 

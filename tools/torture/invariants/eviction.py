@@ -4,7 +4,7 @@ from tools.torture.invariants.once import SECOND_PUT
 
 _MAY_GO = ("closed", "creating", "created")
 _SAID = "E clip evicted clip="
-# The reserve, what is made ahead of a take, and what the lane frees in the moment that it takes.
+# The reserve, and what the lane frees in the moment that it takes.
 _ROOM_BYTES = 80 * 1024
 
 
