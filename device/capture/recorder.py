@@ -127,11 +127,11 @@ class Recorder:
                 check_in(60_000)
                 if self._take.holds:
                     self.tick(self.reason.code)
-                if not await self._consume_oldest():
+                if not await self._consume_waiting():
                     await self._wait_for_block()
         finally:
             self._microphone.stop()
-        while await self._consume_oldest():  # what the driver had handed over before the stop
+        while await self._consume_waiting():  # what the driver had handed over before the stop
             pass
         lost = self._ring.take_lost()
         if lost and self._take.is_open:
@@ -140,14 +140,16 @@ class Recorder:
         self.reason.set("idle")
         self._is_permitted()
 
-    async def _consume_oldest(self):
-        block = self._ring.oldest()
-        if block is None:
-            return False
-        self._consume(block)
-        self._ring.release()
+    async def _consume_waiting(self):
+        """All blocks that wait now, before others have their turn (a handshake takes 400 ms): what
+        was late is durable soon. False if there is none.
+        """
+        waiting = len(self._ring)
+        for _ in range(waiting):
+            self._consume(self._ring.oldest())
+            self._ring.release()
         await sleep_ms(0)
-        return True
+        return bool(waiting)
 
     def _consume(self, block):
         samples, frames, lost_before = block

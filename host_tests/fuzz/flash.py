@@ -36,9 +36,9 @@ from device.reasons import LANE, is_reason
 from device.store import repair, slots
 from device.store.clip import ASIDE, CHUNKS, DONE, MAGIC
 from device.store.slots import Slots
+from device.transfer import aside
 from device.transfer.choice import Strategies
 from device.transfer.chunked import Chunked
-from device.transfer.lane import printable
 from device.transfer.whole_file import WholeFile
 from device.update import bundle as bundles
 from device.update import note, signature
@@ -166,7 +166,7 @@ def record(data: bytes) -> str:
         try:
             drive(strategy.advance(clip))
         except DeviceError as e:
-            printable(str(e.detail))
+            aside.verdict(e)
             return "not sent"
     if begun != DONE and not clip.record.get("via"):
         assert cloud.objects.get("stored"), "done, and nothing was stored"

@@ -35,7 +35,6 @@ _REST_MS = 6 * _HOUR_S * 1000
 SETTINGS = {
     "recording.rate_hz": RATE_HZ,
     "recording.block_ms": BLOCK_MS,
-    "recording.ring_blocks": RING_BLOCKS,
     "recording.clip_length_s": CLIP_S,
 }
 MEDIA = ("sd", "flash")
@@ -128,9 +127,9 @@ def _encode_ms(samples):
     return 1000 * samples * ENCODE_IR_A_SAMPLE * ASSUMED_CYCLES_PER_IR / S3_HZ
 
 
-def _bend():
+def _bend(ring_blocks):
     """Once a process: 16 kHz, blocks as large as FLAC's, and what encoding them costs."""
-    bend.install(world.SETTINGS | SETTINGS)
+    bend.install(world.SETTINGS | SETTINGS | {"recording.ring_blocks": ring_blocks})
     world.CAPACITY_BYTES, world.REST_BOUND_MS = _CAPACITY_BYTES, _REST_MS
     bend.RATE_HZ = parts.RATE_HZ = world.RATE_HZ = RATE_HZ
     blocks._SAMPLES_A_BYTE = 1  # 128 kbit/s; speech in FLAC takes about that
@@ -143,11 +142,17 @@ def _bend():
     blocks.BlockEncoder.encode = slow
 
 
-def run(hours: float, seed: int, medium: str, driver_ms: int = DRIVER_MS) -> dict:
+def run(
+    hours: float,
+    seed: int,
+    medium: str,
+    driver_ms: int = DRIVER_MS,
+    ring_blocks: int = RING_BLOCKS,
+) -> dict:
     """So many virtual hours, in recorders that each record for _HOURS_A_WORLD without end. Once a
     process.
     """
-    _bend()
+    _bend(ring_blocks)
     whole = {"hours": 0.0, "lost_frames": 0, "most_behind_ms": 0.0, "clips": 0, "handshakes": 0}
     while whole["hours"] < hours - _NEARLY_H:
         place = _one(min(_HOURS_A_WORLD, hours - whole["hours"]), seed, medium, driver_ms)
@@ -180,8 +185,10 @@ def main(argv=None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--medium", choices=MEDIA, default="sd")
     parser.add_argument("--driver-ms", type=int, default=DRIVER_MS, help="what the driver holds")
+    parser.add_argument("--ring-blocks", type=int, default=RING_BLOCKS, help="of 64 ms each")
     options = parser.parse_args(argv)
-    found = run(options.hours, options.seed, options.medium, options.driver_ms)
+    words = (options.seed, options.medium, options.driver_ms, options.ring_blocks)
+    found = run(options.hours, *words)
     print(json.dumps(found))
     return 0
 

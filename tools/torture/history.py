@@ -8,7 +8,7 @@ Kinds of events, in the order of time, and their details:
 
     boot      cause                                a start of the program
     cut       heard, stalled_ms                    the power went; samples heard up to then; how
-                                                   long the medium itself stood still in the
+                                                   long medium or processor stood still in the
                                                    second before
     reset     why                                  the program ended by itself
     up        boot, zero_ms                        the program runs; when its uptime was 0

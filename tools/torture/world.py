@@ -44,6 +44,7 @@ REST_BOUND_MS = 3 * 3600 * 1000
 _REQUEST_LIMIT_MS = 200_000
 _STALLS_OF_A_SLOW_CARD = 20
 _LOOK_MS = 60_000
+_LONG_STALL_MS = 100
 
 
 class Finished(SystemExit):
@@ -100,7 +101,7 @@ class World:
         self.counts = {"cuts": 0, "reboots": 0}
         self._requests = 0
         self._card_writes = 0
-        self._stalls = deque(maxlen=64)  # (when, ms) that a slow card took longer
+        self._stalls = deque(maxlen=64)  # (when, ms) that nothing else could go on
 
     # Time.
 
@@ -116,6 +117,8 @@ class World:
 
     def stall(self, ms):
         if self.loop and ms:
+            if ms >= _LONG_STALL_MS:
+                self._stalls.append((self.now_ms, ms))
             self.loop.stall(ms)
 
     def is_quiet(self):
@@ -139,7 +142,9 @@ class World:
             self.add(kind, count=count)
 
     def add_cut(self):
-        """The power went. For so long a slow card had stood still in the last second of work."""
+        """The power went. stalled_ms: for so long the slow card, or the processor (a step of a
+        handshake), had stood still in the last second of work.
+        """
         stalled_ms = 0
         for _ in range(2):
             since_ms = self.now_ms - 1000 - stalled_ms

@@ -90,8 +90,8 @@ def s3_integrity(history):
 
 
 def s8_open_clip(history):
-    """Of what was heard at most a second is missing at each cut, and as much longer as the medium
-    stood still in it; the rest is in some clip.
+    """Of what was heard at most a second is missing at each cut, and as much longer as medium or
+    processor stood still in it; the rest is in some clip.
     """
     held = []
     for recording in history.recordings:
