@@ -142,6 +142,7 @@ async def life(flash, secrets, server, microphone, buffers, work, lines):
         for task in tasks:
             task.cancel()
         await asyncio.sleep_ms(0)
+        server.is_open = None  # it must not hold what this life leaves
         if store.opened:
             # Closed on the dead flash, not by a collection in the next life.
             store.opened[1].abandon()
