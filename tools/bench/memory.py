@@ -84,7 +84,9 @@ def import_figures(
     """kept_bytes, each: of importing these modules as .mpy, into RAM or in place from rom."""
     names = folder / "modules.txt"
     names.write_text("\n".join(modules))
-    return on_the_unix_port("imports", rom or build(ROOT / "build" / "device"), names)
+    # Relative to cwd: each module keeps its path, and a tree that lies deeper is no larger program.
+    code = build(ROOT / "build" / "device").relative_to(ROOT)
+    return on_the_unix_port("imports", rom or code, names)
 
 
 def rom_image(folder: pathlib.Path) -> pathlib.Path:
