@@ -84,7 +84,7 @@ def import_figures(
     """kept_bytes, each: of importing these modules as .mpy, into RAM or in place from rom."""
     names = folder / "modules.txt"
     names.write_text("\n".join(modules))
-    # Relative to cwd: each module keeps its path, and a tree that lies deeper is no larger program.
+    # Relative to cwd: modules keep their path, and a tree that lies deeper is no larger program.
     code = build(ROOT / "build" / "device").relative_to(ROOT)
     return on_the_unix_port("imports", rom or code, names)
 
