@@ -6,7 +6,7 @@ Every operation torn and not, every event of the network, every operation failin
 call of the block device (reads too) failing once; operations and events again for clips that go in
 chunks while they are recorded. Then pairs of cuts on the path of one clip, the second one at each
 operation of the boot after the first: on littlefs after every first cut, on FAT after every fifth
-(`all`: every one, some 45 minutes). Exits with 1 if a promise was broken.
+(`all`: every one, as `make torture` does). Exits with 1 if a promise was broken.
 """
 
 import argparse
