@@ -96,6 +96,8 @@ def s5_no_needless_put(history):
                 yield f"{detail['route']} of {detail['rid']} before its PUT at {event.at_ms} ms"
         elif event.kind == "commit" and detail["route"] == "put" and detail["status"] == 200:
             put.add(detail["rid"])
+        elif event.kind == "commit" and detail["code"] == "chunk_count_mismatch":
+            yield f"finalize of {detail['rid']} before all its chunks were PUT at {event.at_ms} ms"
 
 
 def s6_same_body(history):
