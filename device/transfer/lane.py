@@ -27,7 +27,7 @@ _EACH_MS = const(100)  # longer for each clip that is set aside: passing it over
 _CHECK_MS = const(5_000)  # how often a waiting lane looks around; events end a wait earlier
 _ALIVE_MS = const(600_000)  # above the sum of the limits of one request without progress
 _LONG_MS = const(86_400_000)
-_SHUT_MS = const(3_600_000)  # by then another way may be in reach, the clock or a folder read
+_SHUT_MS = const(3_600_000)  # by then another way may be in reach, or the clock known
 _SHORTAGES = const(6)  # in a row, with the waits between them half an hour: only a reset helps
 _GIVE_WAY_MS, _GIVES_WAY = const(100), const(20)  # so long each time, so often at most
 _OF_THE_CLIP = ("verification_pending", "link_too_slow", "read_failed")
@@ -333,8 +333,9 @@ class Lane:
     async def _give_way(self):
         """Recording goes first: while it is behind, a slow card is left to it for a moment."""
         for _ in range(_GIVES_WAY):
-            if self.is_behind is not None and self.is_behind():
-                await sleep_ms(_GIVE_WAY_MS)
+            if self.is_behind is None or not self.is_behind():
+                return
+            await sleep_ms(_GIVE_WAY_MS)
 
     def _set_reason(self, code, detail="", left_ms=0):
         again = self._clock.uptime_ms() + left_ms if left_ms > 0 else None

@@ -163,26 +163,18 @@ def test_what_was_written_though_the_medium_refused_it_counts_once(root, monkeyp
     told(root, recorded=3000, on_device=3000)
 
 
-def test_a_clip_that_the_medium_did_not_let_go_is_told_once(root):
+@pytest.mark.parametrize("boot", [BOOT, BOOT + 1], ids=["refused", "cut"])
+def test_a_clip_that_did_not_leave_is_told_once(root, boot):
     """Its first run may lie in a segment of before, where nobody looks."""
     ledger = make(root)
     ledger.closed(clip(0, 10))
     ledger.freed(clip(0, 10, state="done"))
     for n in range(1, 60):
         ledger.closed(clip(100 * n, 10))
+    if boot != BOOT:
+        ledger = make(root, boot=boot)
+    ledger.closed(clip(9000, 10, boot=boot))
     ledger.freed(clip(0, 10, state="done"))
-    told(root, recorded=600, confirmed=10, on_device=590)
-
-
-def test_a_clip_whose_removal_was_cut_is_told_once(root):
-    ledger = make(root)
-    ledger.closed(clip(0, 10))
-    ledger.freed(clip(0, 10, state="done"))
-    for n in range(1, 60):
-        ledger.closed(clip(100 * n, 10))
-    again = make(root, boot=BOOT + 1)
-    again.closed(clip(9000, 10, boot=BOOT + 1))
-    again.freed(clip(0, 10, state="done"))
     told(root, recorded=610, confirmed=10, on_device=600)
 
 
