@@ -18,9 +18,10 @@ from device.store.paths import stem
 from device.store.slots import encode
 from host_tests.conftest import ROOT
 from tools.page import browser, from_bundle, replay, scene, terminal, words
-from tools.page.knobs import KNOBS
+from tools.page.knobs import KNOBS, Knobs
 from tools.page.medium import read_clips
 from tools.page.room import Room
+from tools.page.watch import Watch
 from tools.recorder.commands.doctor import bundle
 
 RECORD = {"n": 3, "state": "closed", "codec": "flac", "hz": 16000, "samples": 32000, "bytes": 9000,
@@ -185,6 +186,28 @@ def test_a_file_that_is_none_is_refused_by_what_is_wrong_with_it(tmp_path, text,
     path.write_text(text)
     with pytest.raises(replay.ReplayError, match=re.escape(complaint)):
         replay.read(path)
+
+
+def test_a_turn_comes_after_what_was_done_before_it_not_after_what_it_did(tmp_path):
+    """A press begins a take, and on a slow host the take is seen before the press is through."""
+
+    class Board:
+        def is_running(self):
+            return True
+
+        def command(self, _name):
+            watch.mark("take 2")
+
+    bench = types.SimpleNamespace(board=Board(), room=None, has_modem=False, has_cell=False)
+    knobs = Knobs(bench)
+    watch = Watch(bench, knobs)
+    watch.mark("clip 1 closed")
+    keeper = replay.Keeper(tmp_path / "knobs.json", {}, watch)
+    knobs.on_turn = keeper.turned
+    knobs.turn("press")
+    knobs.turn("press")
+    events = replay.read(tmp_path / "knobs.json")["events"]
+    assert [event["after"] for event in events] == ["clip 1 closed", "knob 1"]
 
 
 def test_a_file_sets_no_option_but_those_of_the_bench(tmp_path):

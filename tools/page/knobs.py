@@ -89,8 +89,8 @@ class State:
 class Knobs:
     """bench: cloud, board, device_id, room (or None), has_modem, has_cell. Thread-safe.
 
-    on_turn(name, is_on) is called after each turn, on_said(name, code) when the recorder answers
-    it: the run's record of its knobs.
+    on_turn(name, is_on, begun_s) is called after each turn, with the time.monotonic() before it;
+    on_said(name, code) when the recorder answers it: the run's record of its knobs.
     """
 
     def __init__(self, bench):
@@ -98,7 +98,7 @@ class Knobs:
         self._lock = threading.RLock()
         self._faults: dict[str, object] = {}
         self.states = {knob.name: State() for knob in KNOBS}
-        self.on_turn: Callable[[str, bool], None] = _nobody
+        self.on_turn: Callable[[str, bool, float], None] = _nobody
         self.on_said: Callable[[str, str], None] = _nobody
         self.power_cuts = 0
 
@@ -139,13 +139,14 @@ class Knobs:
                 return
             if not self._bench.board.is_running() and name in ("press", "battery", "card"):
                 raise KnobError("The recorder has no power: put it on first.")
+            begun_s = time.monotonic()
             getattr(self, "_" + name)(is_on)
             state.is_on = is_on and knob.kind == "hold"
             state.since_s = time.monotonic()
             if is_on:
                 state.turns += 1
                 state.said = []
-            self.on_turn(name, is_on)
+            self.on_turn(name, is_on, begun_s)
 
     def release_all(self) -> None:
         """Everything as it was: what a run needs to be proved."""

@@ -89,13 +89,15 @@ class Keeper:
         self.document = {"knobs": VERSION, "run": run, "events": []}
         self._write()
 
-    def turned(self, name: str, is_on: bool) -> None:
-        marks = self._watch.marks
-        after, since_s = marks[-1] if marks else ("", self._began_s)
-        now_s = time.monotonic()
+    def turned(self, name: str, is_on: bool, begun_s: float) -> None:
+        """begun_s: before it was turned. What the recorder did since then may be its answer to
+        this very turn (the take that a press begins), and a replay would wait for it in vain.
+        """
+        before = [mark for mark in self._watch.marks if mark[1] <= begun_s]
+        after, since_s = before[-1] if before else ("", self._began_s)
         events = self.document["events"]
-        event = {"after": after, "plus_s": round(max(0.0, now_s - since_s), 2)}
-        event |= {"at_s": round(now_s - self._began_s, 2), "knob": name, "on": is_on}
+        event = {"after": after, "plus_s": round(max(0.0, begun_s - since_s), 2)}
+        event |= {"at_s": round(begun_s - self._began_s, 2), "knob": name, "on": is_on}
         events.append(event)
         self._watch.mark(f"knob {len(events)}")
         self._write()
