@@ -26,6 +26,7 @@ import trustme
 
 from tools.image import littlefs_image
 from tools.sim.board import RESET_EXIT_CODE, BoardError, find_micropython, is_starved
+from tools.sim.ctrl_c import CtrlC
 
 START = pathlib.Path(__file__).with_name("serial_start.py")
 # A board has 2,048 for files (host_tests/hal/test_sizes.py). Two releases of this machine's own
@@ -34,8 +35,8 @@ SYSTEM_KB = 2560
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _FRIENDLY_BANNER = b'Type "help()"'
 _LOOK_S = 0.05
+_LOOK_DUE_S = 0.002  # while Ctrl-C waits for a place
 _START_LIMIT_S = 10.0
-_INTERRUPT_S = 2.0  # by then a signal was taken; one that met the start is sent again
 _SLOW_READER_S = 2.0
 
 
@@ -69,9 +70,8 @@ class SerialBoard:
         self._stop = threading.Event()
         self._is_raw = False
         self._has_prompt = False  # since this start
-        self.second_signals = 0  # deaths of the unix port that no board dies (_send_interrupt)
-        self._interrupted_s = 0.0
-        self._interrupt_due = False  # Ctrl-C came before any code could be interrupted
+        self.port_deaths = 0  # of the unix port, that no board dies (ctrl_c.py)
+        self._ctrl_c: CtrlC | None = None  # of this child
         self._is_deaf = False  # the laptop has not read for long
         self._tail = b""
         self._lock = threading.Lock()
@@ -192,7 +192,6 @@ class SerialBoard:
 
     def _spawn(self, runs_main: bool, cause: str) -> None:
         (self.hardware / "started").unlink(missing_ok=True)
-        self._interrupted_s = 0.0
         console, slave = pty.openpty()
         tty.setraw(slave)
         environment = {
@@ -215,15 +214,17 @@ class SerialBoard:
             start_new_session=True,
             umask=0o077,
         )
+        self._ctrl_c = CtrlC(self._child, self.hardware / "started")
         os.close(slave)
         self._console = console
-        self._is_raw = self._has_prompt = self._interrupt_due = False
+        self._is_raw = self._has_prompt = False
         self._tail = b""
 
     def _serve(self) -> None:
         """Carry bytes both ways until the cable is pulled."""
         while not self._stop.is_set():
-            ready, _, _ = select.select([self._port, self._console], [], [], _LOOK_S)
+            look_s = _LOOK_DUE_S if self._ctrl_c.is_due else _LOOK_S
+            ready, _, _ = select.select([self._port, self._console], [], [], look_s)
             try:
                 if self._port in ready:
                     self._from_laptop(os.read(self._port, 4096))
@@ -232,9 +233,7 @@ class SerialBoard:
             except OSError:
                 if self._stop.is_set():
                     break
-            if self._interrupt_due and self._code_runs():
-                self._interrupt_due = False
-                self._send_interrupt()
+            self._ctrl_c.tick()
             if self._is_starved():
                 self.resets.append("watchdog")
                 self._child.kill()
@@ -256,34 +255,14 @@ class SerialBoard:
         *before, last = data.split(b"\x03")
         for part in before:
             self._write(self._console, part)
-            if self._code_runs():
-                # The port gives the terminal its old mode while code runs: a byte would not do.
-                self._send_interrupt()
-            else:
-                # A board remembers it while it starts; a pipe to a process does not.
-                self._interrupt_due = not self._has_prompt
+            is_heard = self._ctrl_c.is_heard()
+            if is_heard or not self._has_prompt:
+                # The port gives the terminal its old mode while code runs: a byte would not do. A
+                # board remembers it while it starts; a pipe to a process does not.
+                self._ctrl_c.press()
+            if not is_heard:
                 self._write(self._console, b"\x03")
         self._write(self._console, last)
-
-    def _send_interrupt(self) -> None:
-        """A second signal before the first was taken would end the unix port (unix_mphal.c,
-        sighandler); a board just keeps one in mind.
-        """
-        now_s = time.monotonic()
-        if now_s - self._interrupted_s > _INTERRUPT_S:
-            self._interrupted_s = now_s
-            self._child.send_signal(signal.SIGINT)
-
-    def _code_runs(self) -> bool:
-        """True if the child has a handler for SIGINT, which it has while Python code runs."""
-        if not (self.hardware / "started").exists():
-            return False  # the wheel's starter is a CPython, which would die of it
-        try:
-            status = pathlib.Path(f"/proc/{self._child.pid}/status").read_text()
-        except OSError:
-            return False
-        caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
-        return bool(int(caught.split()[1], 16) & 1 << (signal.SIGINT - 1))
 
     def _from_board(self) -> None:
         try:
@@ -297,8 +276,8 @@ class SerialBoard:
         raw, friendly = self._tail.rfind(_RAW_BANNER), self._tail.rfind(_FRIENDLY_BANNER)
         if max(raw, friendly) >= 0:
             self._is_raw = raw > friendly
-            self._has_prompt, self._interrupt_due = True, False
-            self._interrupted_s = 0.0
+            self._has_prompt = True
+            self._ctrl_c.forget()
         with (self.folder / "serial.log").open("ab") as log:
             log.write(data)
         self.sent_bytes += len(data)
@@ -312,8 +291,8 @@ class SerialBoard:
         is_reset = code in (RESET_EXIT_CODE, -signal.SIGTERM)
         is_watchdog = code == -signal.SIGKILL
         if not is_soft:
-            if code == 1 and self._interrupted_s:
-                self.second_signals += 1
+            if code == 1 and self._ctrl_c.was_sent:
+                self.port_deaths += 1
             else:
                 self.resets.append("reset" if is_reset else f"exit code {code}")
         was_raw = self._is_raw and is_soft
@@ -330,7 +309,7 @@ class SerialBoard:
             self._read_until(b"\r\n>")
             self._write(self._port, _RAW_BANNER + b">")
             self._is_raw = self._has_prompt = True
-            self._interrupt_due = False
+            self._ctrl_c.forget()
 
     def _read_until(self, ending: bytes) -> bytes:
         said = b""
