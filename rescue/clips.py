@@ -2,6 +2,10 @@
 
 Formats: device/store/paths.py (folders and names), slots.py (two alternating files), clip.py
 (fields of a record). Written anew here so that a broken module there breaks nothing here.
+
+    state/rescued    what was freed here, for the ledger: the full program reads and removes it at
+                     its next start (device/store/ledger_book.py). A JSON object a clip, each on a
+                     line of its own after an empty one: what a cut left of one spoils no other.
 """
 
 import json
@@ -15,6 +19,8 @@ _OTHERS = ("open", "parked", "quarantined", "evicted")
 _RECORD_BYTES = const(1024)
 _NUMBERS = ("hz", "samples", "bytes", "crc", "take", "index", "first", "boot", "up", "n")
 _HEX = "0123456789abcdef"
+_NOTED = ("boot", "up", "hz", "samples", "skips", "gaps")
+_MOST_NOTES_BYTES = const(65536)  # some 700 clips; of more the ledger says: on the device
 
 
 def numbers(path, widths=(4, 2, 2, 8)):
@@ -62,6 +68,7 @@ class Clip:
     def __init__(self, root, number):
         folders = (number >> 13, number >> 8 & 31, number >> 3 & 31)
         self.number = number
+        self._root = root
         self._folder = root + "/clips/%04x/%02x/%02x" % folders
         self.stem = "%s/%08x" % (self._folder, number)
         self._sequence, record = read_slots("clip1", self.stem + ".r")
@@ -105,6 +112,7 @@ class Clip:
         """Take it off the medium. Only with proof: anything but `done` is our own mistake."""
         if self.state != "done":
             raise ValueError("free without proof")
+        is_noted = note(self._root, self.record)
         # The newer record goes last: an older one must not come back.
         older, newer = self._sequence + 1 & 1, self._sequence & 1
         bodies = ("." + self.record["codec"], ".b", ".c", ".p0", ".p1")
@@ -117,6 +125,8 @@ class Clip:
                 path = path.rsplit("/", 1)[0]
         except OSError:
             pass  # not empty
+        if not is_noted:
+            note(self._root, self.record)  # the medium was full
 
     def _remove(self, extension):
         try:
@@ -124,3 +134,20 @@ class Clip:
         except OSError as e:
             if e.errno != 2:
                 raise
+
+
+def note(root, record):
+    """Note a clip that is freed for the ledger; False if the medium does not take it."""
+    path = root + "/state/rescued"
+    try:
+        if os.stat(path)[6] > _MOST_NOTES_BYTES:
+            return True
+    except OSError:
+        pass  # the first one
+    noted = {name: record[name] for name in _NOTED if name in record}
+    try:
+        with open(path, "a") as f:
+            f.write("\n" + json.dumps(noted, separators=(",", ":")) + "\n")
+    except OSError:
+        return False
+    return True

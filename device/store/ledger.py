@@ -104,6 +104,15 @@ class Ledger:
             self._add_clip(record)
             self._newest = None  # the book looks whether it has it
 
+    def rescued(self, record):
+        """The rescue program noted a clip that it freed with proof (ledger_book.py)."""
+        self.seen(record)
+        self._add_clip(record, "c")
+        self._newest = None
+        self._clips += 1
+        if self._clips >= _CLIPS_AT_ONCE:
+            self.keep()
+
     def _end_run(self, until_s):
         self._put(self._kind, self._boot, self._since_s, until_s - self._since_s)
         self._since_s = max(until_s, self._since_s)
@@ -142,9 +151,11 @@ class Ledger:
             runs.pop(0)
 
     def keep(self):
-        """Write what was collected. Never raises: what the medium refuses is tried again."""
+        """Write what was collected; True if nothing waits any more. Never raises: what the medium
+        refuses is tried again.
+        """
         if not self._runs:
-            return
+            return True
         try:
             from device.store import ledger_book
 
@@ -160,6 +171,7 @@ class Ledger:
             self._is_refused = True
             self._newest = None  # it may be written all the same: the book looks
         forget_module("device.store.ledger_book")
+        return not self._runs
 
     def as_dict(self):
         """Seconds by kind since deployment, as the medium has them."""

@@ -11,11 +11,14 @@ counts once. A full segment (512 bytes: no erase on littlefs, some 25 runs) give
 the one that lay there before is folded into pages and sum first. Each of these keeps the number of
 the last segment that it took, so a cut between two of them is made good by the next fold. At most
 8 segments and 40 pages: 24 KB.
+
+What the rescue program freed it noted in a file of its own (rescue/clips.py), read here once.
 """
 
+import json
 import os
 
-from device.compat import const, file_size, is_digits, list_dir
+from device.compat import const, file_size, is_digits, list_dir, sleep_ms
 from device.store.slots import MAX_BYTES, Slots, encode
 
 KINDS = "ibroxceu"  # in the order of a day's list
@@ -25,6 +28,9 @@ _PAGES = const(40)
 _PAGE_DAYS = const(10)
 _DAY_S = const(86_400)
 _MAGIC = "book1"
+_NOTE_BYTES = const(1024)  # a record's
+_MOST_NOTES_BYTES = const(67_000)
+_NOTED = ("boot", "up", "hz", "samples")
 
 
 def add(root, runs, start_of, newest=None):
@@ -233,3 +239,49 @@ def _pages(folder):
     except OSError:
         pass  # no folder: nothing was kept yet
     return sorted(names, key=lambda name: (name == "n", len(name), name))
+
+
+async def hear_rescue(root, ledger):
+    """Tell ledger of what the rescue program noted on the medium at root, then remove the notes. A
+    cut before that has them told again, which counts once; what is no note is left out. Never
+    raises OSError: then the notes stay for the next start.
+    """
+    path = root + "/state/rescued"
+    try:
+        size = file_size(path)
+        if size < 0:
+            return
+        if size <= _MOST_NOTES_BYTES:
+            with open(path, "rb") as f:
+                while True:
+                    line = f.readline(_NOTE_BYTES)
+                    if not line:
+                        break
+                    record = _noted(line)
+                    if record:
+                        ledger.rescued(record)
+                        await sleep_ms(0)
+        if ledger.keep():
+            os.remove(path)
+    except OSError:
+        pass
+
+
+def _noted(line):
+    """The fields of a record that a line names, or None if it is no note."""
+    try:
+        record = json.loads(line)
+        for name in _NOTED:
+            if not _is_count(record[name]):
+                return None
+        for name, width in (("skips", 2), ("gaps", 3)):
+            for place in record.get(name, ()):
+                if len(place) != width or not all(_is_count(value) for value in place):
+                    return None
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError):
+        return None
+    return record if record["hz"] else None
+
+
+def _is_count(value):
+    return isinstance(value, int) and 0 <= value < 1 << 40

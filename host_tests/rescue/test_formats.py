@@ -203,6 +203,29 @@ def test_freeing_needs_proof_and_takes_all_away(tmp_path):
     assert [p for p in (tmp_path / "clips").rglob("*")] == []
 
 
+def test_what_was_freed_is_noted_by_a_full_medium_too(tmp_path, monkeypatch):
+    calls = []
+
+    def full_until_it_is_freed(path, mode):
+        calls.append(path)
+        if len(calls) == 1:
+            raise OSError(28, "no space")
+        return open(path, mode)
+
+    (tmp_path / "state").mkdir()
+    paths.make_folders(str(tmp_path), 1)
+    record = next(records(1)) | {"state": "done", "skips": [[100, 16000]]}
+    Clip(1, paths.stem(str(tmp_path), 1), record).save()
+    ours = clips.Clip(str(tmp_path), 1)
+    monkeypatch.setattr(clips, "open", full_until_it_is_freed, raising=False)
+    ours.free()
+    noted = (tmp_path / "state" / "rescued").read_text().split("\n")
+    assert [bool(line) for line in noted] == [False, True, False] and len(calls) == 2
+    fields = json.loads(noted[1])
+    assert fields == {name: value for name, value in record.items() if name in clips._NOTED}
+    assert {"boot", "up", "hz", "samples", "skips"} <= set(fields)
+
+
 @pytest.mark.parametrize("state, why", [("closed", None), ("completing", "in_chunks")])
 def test_whether_chunks_became_a_recording_is_not_ours_to_ask(tmp_path, state, why):
     paths.make_folders(str(tmp_path), 1)

@@ -4,12 +4,31 @@ import json
 import shutil
 
 import pytest
+from littlefs.errors import LittleFSError
 
+from device.store import ledger_book
 from host_tests.conftest import ROOT
-from host_tests.rescue.bench import break_module
+from host_tests.rescue.bench import CLIPS, break_module
 from rescue import boot_record
 from rescue.boot_record import NONE
+from tools.image import littlefs_image
 from tools.sim.control import ControlServer
+
+
+def files(board) -> dict[str, bytes]:
+    """What lies on the flash of a board; a moment ago, while it runs."""
+    return littlefs_image.read((board.folder / "flash.img").read_bytes())
+
+
+def seconds(board) -> dict[str, int]:
+    """The sums of its ledger."""
+    root = board.folder / "ledger"
+    for name, data in files(board).items():
+        if name.startswith("state/book/"):
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    return {name: n for name, n in ledger_book.totals(str(root)).items() if n}
 
 
 def test_a_program_that_cannot_start_is_tried_five_times_then_the_queue_is_delivered(factory):
@@ -68,11 +87,26 @@ def test_it_answers_status_and_refuses_the_rest(factory):
 
 def test_it_ends_when_an_hour_is_over_and_the_repaired_program_runs_on(factory):
     board = factory.board(starts=6, haste=2000)
-    log = board.run(lambda log: "I start device=" in log, cause="watchdog")
+    noted = []
+
+    def is_told(log):
+        """Until the full program has read and removed what the rescue program noted."""
+        if log.count("clip delivered clip=") < CLIPS:
+            return False
+        try:
+            is_there = "state/rescued" in files(board)
+        except LittleFSError:  # a picture from the middle of a write
+            return False
+        noted.append(is_there)
+        return "I start device=" in log and not is_there
+
+    log = board.run(is_told, cause="watchdog")
     assert board.causes == ["watchdog", "reset"]
     assert "W rescue ends: the full program is tried again" in log
     assert board.record() == (NONE, NONE, 8)
     assert board.faults() == []
+    assert any(noted)
+    assert seconds(board) == {"recorded": 6, "confirmed": 6}, "three clips of two seconds"
 
 
 def test_a_rescue_folder_that_is_broken_does_not_stop_the_recorder(factory):

@@ -2,7 +2,9 @@
 operation leaves sums that are true, and what the medium refuses is told again.
 """
 
+import asyncio
 import os
+import pathlib
 
 import fakes
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from device.store import ledger_book, slots
 from device.store.ledger import Ledger
 from device.store.slots import MAX_BYTES
+from rescue.clips import note
 
 BOOT = 7
 DAY_S = 86_400
@@ -122,6 +125,77 @@ def test_a_clip_of_long_ago_is_not_told_again(root):
     ledger = make(root, boot=BOOT + 4)
     ledger.seen(clip(10, 20))
     ledger.keep()
+    told(root)
+
+
+def noted_by_rescue(root, *clips):
+    for record in clips:
+        assert note(root, {**record, "rid": "rec_1", "sha": "0" * 64})
+
+
+def hear_rescue(root, ledger):
+    asyncio.run(ledger_book.hear_rescue(root, ledger))
+
+
+def test_what_rescue_delivered_is_confirmed_once(root):
+    first = make(root)
+    first.closed(clip(0, 30, skips=[[1000, 30 * 100]]))
+    notes = [clip(0, 30, skips=[[1000, 30 * 100]]), *(clip(100 + 40 * i, 20) for i in range(19))]
+    noted_by_rescue(root, *notes)
+    kept = pathlib.Path(root, "state/rescued").read_bytes()
+    hear_rescue(root, make(root, boot=BOOT + 1))
+    expected = {"recorded": 410, "confirmed": 410, "not_scheduled": 30}
+    told(root, **expected)
+    assert not os.path.exists(root + "/state/rescued")
+    pathlib.Path(root, "state/rescued").write_bytes(kept)  # the power went before it was removed
+    hear_rescue(root, make(root, boot=BOOT + 2))
+    told(root, **expected)
+
+
+def test_notes_stay_until_the_medium_takes_what_they_say(root, monkeypatch):
+    noted_by_rescue(root, clip(0, 30))
+    with monkeypatch.context() as refusing:
+        refusing.setattr(slots, "open", fakes.failing_open(28, times=99), raising=False)
+        hear_rescue(root, make(root, boot=BOOT + 1))
+    assert os.path.exists(root + "/state/rescued")
+    hear_rescue(root, make(root, boot=BOOT + 2))
+    told(root, recorded=30, confirmed=30)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"boot":7,"up":',
+        b"\xff\xfe",
+        b"[7,0,100,100]",
+        b'{"boot":7,"up":0,"hz":0,"samples":100}',
+        b'{"boot":7,"up":-5,"hz":100,"samples":100}',
+        b'{"boot":7,"up":0,"hz":100,"samples":"many"}',
+        b'{"boot":7,"up":0,"hz":100,"samples":100,"skips":[7]}',
+        b'{"boot":7,"up":0,"hz":100,"samples":100,"skips":[[1,-2]]}',
+        b'{"boot":7,"up":0,"hz":100,"samples":100,"gaps":7}',
+        b"[" * 2000,
+    ],
+)
+def test_a_note_that_is_spoilt_is_left_out(root, line):
+    noted_by_rescue(root, clip(0, 30))
+    with open(root + "/state/rescued", "ab") as f:
+        f.write(line)
+    noted_by_rescue(root, clip(100, 20))
+    hear_rescue(root, make(root, boot=BOOT + 1))
+    told(root, recorded=50, confirmed=50)
+    assert not os.path.exists(root + "/state/rescued")
+
+
+def test_notes_have_an_end_and_a_full_medium_is_no_fault(root):
+    path = pathlib.Path(root, "state/rescued")
+    path.write_bytes(b"\n" * 65537)
+    noted_by_rescue(root, clip(0, 30))
+    assert path.stat().st_size == 65537
+    path.unlink()
+    path.mkdir()  # what opens no file
+    assert not note(root, clip(0, 30))
+    hear_rescue(root, make(root, boot=BOOT + 1))
     told(root)
 
 
