@@ -105,13 +105,14 @@ class Ledger:
             self._newest = None  # the book looks whether it has it
 
     def rescued(self, record):
-        """The rescue program noted a clip that it freed with proof (ledger_book.py)."""
+        """The rescue program noted a clip that it freed with proof (ledger_book.py); True if all
+        that it noted so far is kept.
+        """
         self.seen(record)
         self._add_clip(record, "c")
         self._newest = None
         self._clips += 1
-        if self._clips >= _CLIPS_AT_ONCE:
-            self.keep()
+        return self._clips >= _CLIPS_AT_ONCE and self.keep()
 
     def _end_run(self, until_s):
         self._put(self._kind, self._boot, self._since_s, until_s - self._since_s)
@@ -146,9 +147,13 @@ class Ledger:
         if runs and runs[-1][:2] == [kind, boot] and runs[-1][2] + runs[-1][3] == at_s:
             runs[-1][3] += seconds
             return
+        if len(runs) >= _MOST_RUNS:  # a clip with silence left out has up to seventeen
+            if not self._is_refused:
+                self.keep()
+            runs = self._runs
+            if len(runs) >= _MOST_RUNS:
+                runs.pop(0)
         runs.append([kind, boot, at_s, seconds])
-        if len(runs) > _MOST_RUNS:
-            runs.pop(0)
 
     def keep(self):
         """Write what was collected; True if nothing waits any more. Never raises: what the medium

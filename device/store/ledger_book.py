@@ -12,7 +12,9 @@ the one that lay there before is folded into pages and sum first. Each of these 
 the last segment that it took, so a cut between two of them is made good by the next fold. At most
 8 segments and 40 pages: 24 KB.
 
-What the rescue program freed it noted in a file of its own (rescue/clips.py), read here once.
+What the rescue program freed it noted in a file of its own (rescue/clips.py), read here once:
+
+    state/told0 or 1       slots: {"at": bytes of the notes that were told}
 """
 
 import json
@@ -242,27 +244,31 @@ def _pages(folder):
 
 
 async def hear_rescue(root, ledger):
-    """Tell ledger of what the rescue program noted on the medium at root, then remove the notes. A
-    cut before that has them told again, which counts once; what is no note is left out. Never
-    raises OSError: then the notes stay for the next start.
+    """Tell ledger of what the rescue program noted on the medium at root, then remove the notes.
+    After a cut at most six clips are told again, and count once; what is no note is left out.
+    Never raises OSError: then the rest waits for the next start.
     """
     path = root + "/state/rescued"
+    told = Slots("told1", root + "/state/told")
     try:
         size = file_size(path)
-        if size < 0:
-            return
-        if size <= _MOST_NOTES_BYTES:
+        if 0 <= size <= _MOST_NOTES_BYTES:
             with open(path, "rb") as f:
+                at = (told.read() or {}).get("at")
+                f.seek(at if _is_count(at) and at <= size else 0)
                 while True:
                     line = f.readline(_NOTE_BYTES)
                     if not line:
                         break
                     record = _noted(line)
-                    if record:
-                        ledger.rescued(record)
+                    if record and ledger.rescued(record):
+                        told.write({"at": f.tell()})
                         await sleep_ms(0)
-        if ledger.keep():
+        if size >= 0:
+            if not ledger.keep():
+                return
             os.remove(path)
+        told.remove()
     except OSError:
         pass
 

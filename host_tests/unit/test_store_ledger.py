@@ -5,12 +5,14 @@ operation leaves sums that are true, and what the medium refuses is told again.
 import asyncio
 import os
 import pathlib
+import shutil
 
 import fakes
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from device.capture import take
 from device.store import ledger_book, slots
 from device.store.ledger import Ledger
 from device.store.slots import MAX_BYTES
@@ -110,6 +112,17 @@ def test_gaps_are_lost_and_left_out_silence_was_not_wanted(root):
     assert set(runs(root)) >= {("r", BOOT, 0, 10), ("i", BOOT, 10, 30), ("r", BOOT, 40, 50)}
 
 
+def test_a_clip_with_silence_left_out_again_and_again_is_told_whole(root):
+    """As many times as a clip can have it: more runs than are kept in mind."""
+    skips = [[1000 * (n + 1), 2000] for n in range(take._MAX_PLACES)]
+    ledger = make(root)
+    for at_s in (0, 300):
+        ledger.opened(clip(at_s, 90, skips=skips))
+        ledger.closed(clip(at_s, 90, skips=skips))
+        ledger.freed(clip(at_s, 90, skips=skips, state="done"))
+    told(root, recorded=180, confirmed=180, not_scheduled=2 * 160 + 50)
+
+
 def test_what_a_cut_left_is_told_by_recovery_and_counts_once(root):
     make(root).repaired(clip(10, 20))
     for _ in range(3):  # cut again before the next step, three times
@@ -137,19 +150,51 @@ def hear_rescue(root, ledger):
     asyncio.run(ledger_book.hear_rescue(root, ledger))
 
 
-def test_what_rescue_delivered_is_confirmed_once(root):
-    first = make(root)
-    first.closed(clip(0, 30, skips=[[1000, 30 * 100]]))
-    notes = [clip(0, 30, skips=[[1000, 30 * 100]]), *(clip(100 + 40 * i, 20) for i in range(19))]
-    noted_by_rescue(root, *notes)
-    kept = pathlib.Path(root, "state/rescued").read_bytes()
-    hear_rescue(root, make(root, boot=BOOT + 1))
-    expected = {"recorded": 410, "confirmed": 410, "not_scheduled": 30}
-    told(root, **expected)
-    assert not os.path.exists(root + "/state/rescued")
-    pathlib.Path(root, "state/rescued").write_bytes(kept)  # the power went before it was removed
-    hear_rescue(root, make(root, boot=BOOT + 2))
-    told(root, **expected)
+class PowerCut(BaseException):
+    pass
+
+
+def cut_power_at(monkeypatch, change):
+    """Power goes at the change-th file that is to be written or removed."""
+    left = [change]
+
+    def count(do, is_change, *arguments):
+        left[0] -= is_change
+        if not left[0]:
+            raise PowerCut
+        return do(*arguments)
+
+    def opener(path, mode="r"):
+        return count(open, "w" in mode, path, mode)
+
+    remove = os.remove
+    monkeypatch.setattr(slots, "open", opener, raising=False)
+    monkeypatch.setattr(os, "remove", lambda path: count(remove, True, path))
+
+
+def test_what_rescue_delivered_is_confirmed_once_wherever_the_power_goes(root, monkeypatch):
+    """More clips than the book has exact runs of; every seventh change."""
+    clips = [clip(0, 30, skips=[[1000, 30 * 100]]), *(clip(100 + 40 * i, 20) for i in range(200))]
+    expected = {"recorded": 4030, "confirmed": 4030, "not_scheduled": 30}
+    noted_by_rescue(root, *clips)
+    notes = pathlib.Path(root, "state/rescued").read_bytes()
+    change, is_whole = 1, False
+    while not is_whole:
+        shutil.rmtree(root)
+        os.makedirs(root + "/state")
+        pathlib.Path(root, "state/rescued").write_bytes(notes)
+        with monkeypatch.context() as power:
+            cut_power_at(power, change)
+            try:
+                hear_rescue(root, make(root, boot=BOOT + 1))
+                is_whole = True
+            except PowerCut:
+                pass
+        hear_rescue(root, make(root, boot=BOOT + 2))
+        told(root, **expected)
+        assert os.listdir(root + "/state") == ["book"], f"cut at change {change}"
+        change += 7
+    assert change > 150
 
 
 def test_notes_stay_until_the_medium_takes_what_they_say(root, monkeypatch):
