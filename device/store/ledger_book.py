@@ -246,7 +246,7 @@ def _pages(folder):
 async def hear_rescue(root, ledger):
     """Tell ledger of what the rescue program noted on the medium at root, then remove the notes.
     After a cut at most six clips are told again, and count once; what is no note is left out.
-    Never raises OSError: then the rest waits for the next start.
+    Where medium or memory refuse, the rest waits for the next start.
     """
     path = root + "/state/rescued"
     told = Slots("told1", root + "/state/told")
@@ -269,7 +269,7 @@ async def hear_rescue(root, ledger):
                 return
             os.remove(path)
         told.remove()
-    except OSError:
+    except (OSError, MemoryError):
         pass
 
 
