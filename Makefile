@@ -36,7 +36,7 @@ bundle: setup
 	@$(VENV_PYTHON) -m tools.bundle make --board $(or $(BOARD),esp32-s3) $(if $(KEY),--key "$(KEY)") $(ARGS)
 
 test: setup
-	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 torture: setup
 	@$(VENV_PYTHON) -m tools.torture $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
