@@ -123,6 +123,44 @@ def test_a_clip_with_silence_left_out_again_and_again_is_told_whole(root):
     told(root, recorded=180, confirmed=180, not_scheduled=2 * 160 + 50)
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.tuples(st.integers(1, 50), st.integers(1, 99)), max_size=take._MAX_PLACES),
+            st.integers(1, 50),
+            st.integers(1, 300),
+            st.booleans(),
+        ),
+        max_size=12,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_takes_with_silence_left_out_are_told_to_the_second(tmp_path_factory, takes):
+    """takes: of one clip each: (seconds kept, left out)…, kept at its end, rest, is it sent?"""
+    root = str(tmp_path_factory.mktemp("book"))
+    os.mkdir(root + "/state")
+    ledger, up_s, sums = make(root), 0, {"recorded": 0, "not_scheduled": 0, "confirmed": 0}
+    for parts, last_s, rest_s, is_sent in takes:
+        kept_s, skips = 0, []
+        for part_s, hidden_s in parts:
+            kept_s += part_s
+            skips.append([kept_s * 100, hidden_s * 100])
+        kept_s += last_s
+        hidden_s = sum(hidden for _, hidden in parts)
+        ledger.opened(clip(up_s, kept_s, skips=skips))
+        ledger.closed(clip(up_s, kept_s, skips=skips))
+        if is_sent:
+            ledger.freed(clip(up_s, kept_s, skips=skips, state="done"))
+        up_s += kept_s + hidden_s + rest_s
+        sums["recorded"] += kept_s
+        sums["confirmed"] += is_sent * kept_s
+        sums["not_scheduled"] += hidden_s + rest_s
+    ledger.opened(clip(up_s, 1))  # the rest after the last one is told now
+    ledger.keep()
+    found = ledger_book.totals(root)
+    assert {name: found[name] for name in sums} == sums
+
+
 def test_what_a_cut_left_is_told_by_recovery_and_counts_once(root):
     make(root).repaired(clip(10, 20))
     for _ in range(3):  # cut again before the next step, three times
