@@ -104,10 +104,20 @@ class Ledger:
             self._add_clip(record)
             self._newest = None  # the book looks whether it has it
 
-    def rescued(self, record):
-        """The rescue program noted a clip that it freed with proof (ledger_book.py); True if all
-        that it noted so far is kept.
+    async def hear_rescue(self, root):
+        """Tell of the clips that the rescue program freed, which it noted on the medium at root.
+        Where medium or memory refuse, the rest waits for the next start.
         """
+        try:
+            from device.store import ledger_book
+
+            await ledger_book.hear_rescue(root, self)
+        except (OSError, MemoryError):
+            pass
+        forget_module("device.store.ledger_book")
+
+    def rescued(self, record):
+        """Such a clip; True if all that was told so far is kept."""
         self.seen(record)
         self._add_clip(record, "c")
         self._newest = None
@@ -147,13 +157,11 @@ class Ledger:
         if runs and runs[-1][:2] == [kind, boot] and runs[-1][2] + runs[-1][3] == at_s:
             runs[-1][3] += seconds
             return
-        if len(runs) >= _MOST_RUNS:  # a clip with silence left out has up to seventeen
-            if not self._is_refused:
-                self.keep()
-            runs = self._runs
-            if len(runs) >= _MOST_RUNS:
-                runs.pop(0)
-        runs.append([kind, boot, at_s, seconds])
+        if len(runs) >= _MOST_RUNS and not self._is_refused:
+            self.keep()  # a clip with silence left out has up to seventeen
+        self._runs.append([kind, boot, at_s, seconds])
+        if len(self._runs) > _MOST_RUNS:
+            self._runs.pop(0)
 
     def keep(self):
         """Write what was collected; True if nothing waits any more. Never raises: what the medium

@@ -246,31 +246,28 @@ def _pages(folder):
 async def hear_rescue(root, ledger):
     """Tell ledger of what the rescue program noted on the medium at root, then remove the notes.
     After a cut at most six clips are told again, and count once; what is no note is left out.
-    Where medium or memory refuse, the rest waits for the next start.
+    Raises OSError.
     """
     path = root + "/state/rescued"
     told = Slots("told1", root + "/state/told")
-    try:
-        size = file_size(path)
-        if 0 <= size <= _MOST_NOTES_BYTES:
-            with open(path, "rb") as f:
-                at = (told.read() or {}).get("at")
-                f.seek(at if _is_count(at) and at <= size else 0)
-                while True:
-                    line = f.readline(_NOTE_BYTES)
-                    if not line:
-                        break
-                    record = _noted(line)
-                    if record and ledger.rescued(record):
-                        told.write({"at": f.tell()})
-                        await sleep_ms(0)
-        if size >= 0:
-            if not ledger.keep():
-                return
-            os.remove(path)
-        told.remove()
-    except (OSError, MemoryError):
-        pass
+    size = file_size(path)
+    if 0 <= size <= _MOST_NOTES_BYTES:
+        with open(path, "rb") as f:
+            at = (told.read() or {}).get("at")
+            f.seek(at if _is_count(at) and at <= size else 0)
+            while True:
+                line = f.readline(_NOTE_BYTES)
+                if not line:
+                    break
+                record = _noted(line)
+                if record and ledger.rescued(record):
+                    told.write({"at": f.tell()})
+                    await sleep_ms(0)
+    if size >= 0:
+        if not ledger.keep():
+            return
+        os.remove(path)
+    told.remove()
 
 
 def _noted(line):

@@ -117,18 +117,12 @@ class Recovery:
                 self._store.ledger.seen(clip.record)
             await self._repair(clip)
         if self._store.ledger:
-            await self._hear_rescue(part)
+            await self._store.ledger.hear_rescue(part.root)
             self._store.ledger.keep()
         forget_module(_REPAIR)
         for last_number, clips in paths.leaves(part.root, end):
             part.count_leaf(last_number, clips)
             await sleep_ms(0)
-
-    async def _hear_rescue(self, part):
-        from device.store import ledger_book
-
-        await ledger_book.hear_rescue(part.root, self._store.ledger)
-        forget_module("device.store.ledger_book")
 
     async def _repair(self, clip):
         """Repair clip if it is torn. What cannot be repaired is left alone, counted and logged."""

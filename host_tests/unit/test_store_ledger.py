@@ -185,7 +185,7 @@ def noted_by_rescue(root, *clips):
 
 
 def hear_rescue(root, ledger):
-    asyncio.run(ledger_book.hear_rescue(root, ledger))
+    asyncio.run(ledger.hear_rescue(root))
 
 
 class PowerCut(BaseException):
