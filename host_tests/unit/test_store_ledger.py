@@ -3,6 +3,7 @@ operation leaves sums that are true, and what the medium refuses is told again.
 """
 
 import asyncio
+import json
 import os
 import pathlib
 import shutil
@@ -268,6 +269,18 @@ def test_a_note_that_is_spoilt_is_left_out(root, line):
     hear_rescue(root, make(root, boot=BOOT + 1))
     told(root, recorded=50, confirmed=50)
     assert not os.path.exists(root + "/state/rescued")
+
+
+def test_notes_wait_where_memory_is_short(root, monkeypatch):
+    def refuse(*_):
+        raise MemoryError
+
+    noted_by_rescue(root, clip(0, 30))
+    with monkeypatch.context() as short:
+        short.setattr(json, "loads", refuse)
+        hear_rescue(root, make(root, boot=BOOT + 1))
+    hear_rescue(root, make(root, boot=BOOT + 2))
+    told(root, recorded=30, confirmed=30)
 
 
 def test_notes_have_an_end_and_a_full_medium_is_no_fault(root):
