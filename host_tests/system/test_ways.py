@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tools.sim.board import APN, MODEM, SSID
+from tools.sim.board import APN, MODEM, SIM_PIN, SSID
 
 FOUR_G = {"cellular": {"apn": APN}}
 BOTH = FOUR_G | {"wifi": {"networks": [SSID]}}
@@ -33,7 +33,7 @@ def test_a_board_with_4g_alone(bench, engine):
     )
     assert beat.body_json["connection_type"] == ["4g"] and beat.body_json["flags"] & 24 == 16
     said = made.board.serial()
-    assert "4711" not in said, "the PIN"
+    assert SIM_PIN not in said, "the PIN"
 
 
 def test_wifi_goes_in_the_middle_of_a_put_and_4g_takes_over(bench, engine):

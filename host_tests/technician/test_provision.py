@@ -391,14 +391,14 @@ def test_wrong_input_is_refused_before_the_cable_is_used(bench, person):
 
 def test_what_the_old_board_had_is_untouched_where_nothing_was_asked(bench, person):
     board = bench.board("old", "REC-K1")
-    sim = ("--apn", "internet", "--pin-from", "file:" + bench.file("pin", "0042\n"))
+    sim = ("--apn", "internet", "--pin-from", "file:" + bench.file("pin", "00427193\n"))
     code, said = person.run("provision", "--board", board.device, *sim)
     assert record(bench)[-1]["live"]["token"], (code, said)
     board.pull_cable()
     _, config, token = live(board)
     secrets = json.loads((board.hardware / "secrets.json").read_text())
-    assert secrets["values"]["cellular:pin"] == "0042", "and its zeros"
-    assert "0042" not in json.dumps(said) + json.dumps(record(bench))
+    assert secrets["values"]["cellular:pin"] == "00427193", "and its zeros"
+    assert "00427193" not in json.dumps(said) + json.dumps(record(bench))
     expected = json.loads(OLD_CONFIG) | {"cellular": {"apn": "internet"}}
     assert json.loads(config) == expected and token == OLD_TOKEN
 
