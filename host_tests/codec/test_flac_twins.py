@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.codec import flac_hot
@@ -43,9 +43,7 @@ def test_the_port_runs_the_viper_twin(port, plain_port):
     ]
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30)
 @given(st.lists(_case, min_size=25, max_size=25))
 def test_twins_give_the_same_bytes(port, cases):
     waves = [flac_signals.make(kind, seed, n) for kind, seed, n, _, _, _ in cases]

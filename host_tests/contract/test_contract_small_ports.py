@@ -7,7 +7,7 @@ import stat
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.hal.commands import parse_command
@@ -256,6 +256,7 @@ def test_anything_else_is_none(line):
     assert parse_command(line) is None
 
 
+@settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_any_line_is_a_command_or_none(line):
     found = parse_command(line)

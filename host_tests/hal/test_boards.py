@@ -97,7 +97,7 @@ _anything = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from(sorted(boards.BOARDS)),
     st.dictionaries(st.sampled_from(sorted(boards.BOARDS["esp32-c3"])), _anything, max_size=6),

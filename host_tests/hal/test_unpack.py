@@ -31,7 +31,7 @@ def unpacked(module, slots, shift=16, words=1, channel=0, level=0, at=0):
     return np.frombuffer(out, "<i2").tolist(), state.tolist()
 
 
-@settings(deadline=None)
+@settings(max_examples=100)
 @given(_slots, st.integers(9, 16), st.sampled_from([(1, 0), (2, 0), (2, 1)]), st.data())
 @example([-(1 << 31), (1 << 31) - 1] * 60, 9, (2, 1), None)
 def test_the_twins_agree_within_a_boards_bits(slots, shift, layout, data):
@@ -68,7 +68,7 @@ def test_an_offset_goes_away_and_speech_stays():
     assert samples.std() == pytest.approx(3_000_000 / 4096 / np.sqrt(2), rel=0.01)
 
 
-@settings(deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 300), st.sampled_from([1, 2]), st.integers(0, 300), st.randoms())
 def test_how_far_the_driver_came_is_seen(frames, words, done, randoms):
     """It copies 30 frames at a time."""

@@ -3,7 +3,6 @@
 import pathlib
 import sys
 
-import hypothesis
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -11,16 +10,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import fakes  # noqa: E402
 
 from device import compat  # noqa: E402
-
-hypothesis.settings.register_profile(
-    "unit",
-    deadline=None,
-    derandomize=False,
-    print_blob=True,
-    max_examples=60,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
-)
-hypothesis.settings.load_profile("unit")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import random
 
 import fakes
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import NeedsOperator, Transient
@@ -243,7 +243,6 @@ def test_an_answer_is_told_from_everything_else(time, said, result, lines):
     assert found == (result, lines) and time.seconds <= 3.1
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=400), st.integers(1, 70))
 def test_whatever_comes_the_wait_is_bounded_and_the_answer_plain(said, size):
     time = fakes.Time()

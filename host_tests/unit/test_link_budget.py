@@ -177,7 +177,7 @@ def test_it_survives_on_real_slots(tmp_path):
     st.integers(1, 30 * MB),
     st.integers(1, 90 * MB),
 )
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_a_cap_is_never_exceeded_whatever_is_cut(events, a_day, a_month):
     """Who asks for room before sending never sends more than a cap in a day or month."""
     clock, slots = FixedClock(), RamSlots()

@@ -5,7 +5,7 @@ import os
 
 import fakes
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import Transient
@@ -114,7 +114,6 @@ def test_it_looks_at_so_many_and_gets_past_those_that_stay(tmp_path):
     assert quietest not in full.numbers() and behind[-1].number in full.numbers()
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     order=st.sampled_from(ORDERS),
     clips=st.lists(

@@ -10,7 +10,7 @@ import shutil
 
 import fakes
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from device.capture import take
@@ -135,7 +135,6 @@ def test_a_clip_with_silence_left_out_again_and_again_is_told_whole(root):
         max_size=12,
     )
 )
-@settings(max_examples=60, deadline=None)
 def test_takes_with_silence_left_out_are_told_to_the_second(tmp_path_factory, takes):
     """takes: of one clip each: (seconds kept, left out)…, kept at its end, rest, is it sent?"""
     root = str(tmp_path_factory.mktemp("book"))
@@ -428,7 +427,6 @@ def cut_at(number):
         max_size=40,
     )
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
 def test_any_runs_in_any_order_are_the_seconds_that_they_name(tmp_path_factory, told_runs):
     """While they fit into one segment; each may be told twice."""
     root = str(tmp_path_factory.mktemp("book"))

@@ -286,7 +286,7 @@ LINES = st.one_of(
 
 
 @given(st.lists(LINES, max_size=5), st.binary(max_size=5))
-@settings(max_examples=400, deadline=None, derandomize=False, print_blob=True)
+@settings(max_examples=400)
 def test_signed_rubbish_has_a_reason_too(fuzz_flash, maker, lines, bodies):
     """The maker's key over any head: what is taken keeps every rule, the rest has a code."""
     data = maker.signed(lines, bodies)
@@ -299,7 +299,7 @@ def test_signed_rubbish_has_a_reason_too(fuzz_flash, maker, lines, bodies):
 
 
 @given(st.binary(max_size=600), st.booleans())
-@settings(max_examples=400, deadline=None, print_blob=True)
+@settings(max_examples=400)
 def test_unsigned_rubbish_is_never_taken(fuzz_flash, data, has_magic):
     if has_magic:
         data = bundles.MAGIC + data
