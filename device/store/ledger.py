@@ -37,6 +37,7 @@ class Ledger:
         self._log = log
         self._kind = "i"  # of the seconds that pass now; None while a clip is open
         self._since_s = 0
+        self._next_sample = 0  # of the take's axis, behind its last clip
         self._runs = []  # not kept yet
         self._clips = 0  # closed since the last write
         self._newest = None  # segment of the book
@@ -59,11 +60,15 @@ class Ledger:
 
     def opened(self, record):
         """A clip is open: the time without one ended with its first sample."""
+        if self._kind is None and record["first"] > self._next_sample:
+            self._kind = "i"  # silence was left out since the take's clip before
         if self._kind is not None:
             self._end_run((record["up"] + 500) // 1000)
             self._kind = None  # kept at its end: now the first samples are to become durable
 
     def closed(self, record):
+        hidden = sum([length for _, length in record.get("skips", ())])
+        self._next_sample = record["first"] + record["samples"] + hidden
         self._since_s = self._add_clip(record)
         self._clips += 1
         if record["last"]:

@@ -52,7 +52,7 @@ def make(root, clock=None, boot=BOOT):
 
 def clip(at_s, seconds, **fields):
     times = {"boot": BOOT, "up": at_s * 1000, "hz": 100, "samples": seconds * 100}
-    return {"n": 1 + at_s, **times, "last": 1, "state": "closed", **fields}
+    return {"n": 1 + at_s, **times, "first": 0, "last": 1, "state": "closed", **fields}
 
 
 def runs(root):
@@ -111,6 +111,19 @@ def test_gaps_are_lost_and_left_out_silence_was_not_wanted(root):
     ledger.closed(clip(0, 60, skips=[[1000, 30 * 100]], gaps=[[2000, 500, 500]]))
     told(root, recorded=60, not_scheduled=30, overrun=5, on_device=60)
     assert set(runs(root)) >= {("r", BOOT, 0, 10), ("i", BOOT, 10, 30), ("r", BOOT, 40, 50)}
+
+
+def test_silence_between_two_clips_of_a_take_was_not_wanted(root):
+    """It was left out before the second began, so that none of their records tells of it."""
+    ledger = make(root)
+    ledger.opened(clip(10, 60))
+    ledger.closed(clip(10, 60, last=0, skips=[[1000, 500]]))
+    ledger.opened(clip(75, 60, first=6500))  # it follows at once
+    ledger.closed(clip(75, 60, first=6500, last=0))
+    ledger.opened(clip(165, 60, first=15_500))
+    ledger.closed(clip(165, 60, first=15_500))
+    told(root, not_scheduled=10 + 5 + 30, recorded=180, on_device=180)
+    assert ("i", BOOT, 135, 30) in runs(root)
 
 
 def test_a_clip_with_silence_left_out_again_and_again_is_told_whole(root):
