@@ -42,6 +42,14 @@ def test_no_promise_is_broken_where_clips_go_in_chunks():
     assert "15 seeds, 0 with a violation" in done.stdout
 
 
+@pytest.mark.parametrize("way", ["whole", "chunks"])
+def test_a_recorder_that_leaves_silence_out_breaks_none_either(way):
+    """With long takes, and pauses in each: what somebody says is there, and in its place."""
+    done = month("--seed", 1, "--count", 6, "--silence", *["--chunks"] * (way == "chunks"))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "6 seeds, 0 with a violation" in done.stdout
+
+
 def test_a_board_that_sleeps_between_takes_breaks_none_either():
     """Its ticks are 0.5 % ahead after a sleep: a wait that the cloud asked for is no shorter."""
     done = month("--seed", 1, "--count", 6, "--sleeps-ppm", 5000)
@@ -82,7 +90,7 @@ def test_a_month_of_real_flac_breaks_none():
 def test_a_worker_that_is_lost_ends_the_run_with_an_error(end, said):
     """Killed by the system for want of memory, say, or hanging: never waited for without end."""
     before = multiprocessing.active_children()
-    found = months.every(range(1, 10_000), 2, False, jobs=1, silent_s=15)
+    found = months.every(range(1, 10_000), months.Kind(days=2), jobs=1, silent_s=15)
     assert next(found).seed == 1
     (worker,) = (p for p in multiprocessing.active_children() if p not in before)
     os.kill(worker.pid, end)
@@ -101,6 +109,7 @@ def test_a_worker_that_is_lost_ends_the_run_with_an_error(end, said):
         "create is retried with a new body",
         "a clip leaves before the ledger knows it",
         "eviction takes the clip that the lane has in hand",
+        "what was left out is durable only when the clip is closed",
     ),
 )
 def test_a_planted_defect_is_caught(name):

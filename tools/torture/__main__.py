@@ -14,15 +14,19 @@ import sys
 from tools.torture import summary
 
 # Those that take every core by themselves.
-_WIDE = ("months", "chunks")
+_WIDE = ("months", "chunks", "silence", "silence-chunks")
+_SILENCE_OF = 10  # seeds of months: one that leaves silence out, each way of sending
 
 
 def parts(seeds: int, jobs: int) -> dict[str, list[str]]:
     """name -> arguments of `python -m`."""
     months = ["tools.torture.months", "--count", str(seeds), "--jobs", str(jobs)]
+    silence = [*months, "--count", str(-(-seeds // _SILENCE_OF)), "--silence"]
     return {
         "months": months,
         "chunks": [*months, "--chunks"],
+        "silence": silence,
+        "silence-chunks": [*silence, "--chunks"],
         "power-fat": ["host_tests.power", "--media", "fat", "--pairs", "all"],
         "power-lfs": ["host_tests.power", "--media", "lfs"],
         "hostile": ["host_tests.hostile"],

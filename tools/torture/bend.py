@@ -44,6 +44,7 @@ _POLL_WAITS = (
 )
 _TICKS_PERIOD = 1 << 30  # as in compat
 _MARKS = (32768 - 900, 32768 + 900, 1000, 20, 0)  # of a voice: span, energy
+_VOICE, _ROOM = 30_000, 30  # mean squares: -45 and -75 dBFS
 
 
 class Hook:
@@ -190,7 +191,11 @@ def _measure(i, n, x, marks):
         marks[place] = value
     marks[2] = n & 0x7FFF
     world = Hook.world
-    if world.history.evict_order == "quietest":  # louder and lower, a few seconds each
+    if world.leaves_out:
+        first = blocks.first_of(x[: 2 * n], n)
+        level = _ROOM if world.microphone.is_hushed(first) else _VOICE
+        marks[2], marks[3] = level * n & 0x7FFF, level * n >> 15
+    elif world.history.evict_order == "quietest":  # louder and lower, a few seconds each
         marks[3] += world.microphone.position // RATE_HZ // 3 * 7 % 40
 
 

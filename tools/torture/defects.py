@@ -34,8 +34,8 @@ class Defect:
     caught_by: the invariants that may notice it; a crash does not count. faults: how many events
     of bad weather must coincide before it shows. in_chunks: it shows only where clips go so.
     with_cuts: it lies between two writes, and is hunted where the power goes in each take;
-    with_refusals: where the medium takes no write for days; evicts: where the
-    recorder may evict and its medium fills.
+    with_refusals: where the medium takes no write for days; evicts: where the recorder may evict
+    and its medium fills; with_silence: where it leaves silence out.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Defect:
     with_cuts: bool = False
     with_refusals: bool = False
     evicts: bool = False
+    with_silence: bool = False
 
 
 def load(folder: pathlib.Path = PLANTED) -> tuple[Defect, ...]:
@@ -99,6 +100,7 @@ def hunt(defect: Defect, seeds: int, days: int = 30, shrinks: bool = False) -> S
         words += ["--cuts"] if defect.with_cuts else []
         words += ["--refusals"] if defect.with_refusals else []
         words += ["--evicts"] if defect.evicts else []
+        words += ["--silence"] if defect.with_silence else []
         words += ["--shrink", folder / "short.json"] if shrinks else []
         result = subprocess.run(
             [str(word) for word in words],

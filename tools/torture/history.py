@@ -19,13 +19,18 @@ Kinds of events, in the order of time, and their details:
     planned   why                                  the program reset the board, as it had planned
     heard     first, count                         samples that the driver committed
     overrun   first, count                         samples that it had no block for
+    hushed    first, count                         samples at which nobody spoke, where the
+                                                   recorder may leave them out
     failure   heard                                the medium refused a call of the device
     open      clip                                 a record in state `open` became durable
     record    clip, state, why                     any record that became durable
-    closed    clip, sha, stored_sha, size, runs    it is not open any more: sha and size of bytes
+    closed    clip, sha, stored_sha, size, runs,
+              skips, place                         it is not open any more: sha and size of bytes
                                                    that are to leave (as chunks: the stored
                                                    ones), runs [(first, count)] of
-                                                   samples in the file, first None: silence
+                                                   samples in the file, first None: silence;
+                                                   skips: what the record says was left out;
+                                                   place: its take, and first sample in that
     evicted   clip, seconds, free_bytes, is_ours   its record says so, durably; how long it is,
                                                    the room there was before it went, and whether
                                                    it was made for whom the recorder is bound to
@@ -64,7 +69,7 @@ class Event(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Violation:
-    """name: S1 to S16, L1 to L6; text: what was seen, where."""
+    """name: S1 to S17, L1 to L6; text: what was seen, where."""
 
     name: str
     text: str

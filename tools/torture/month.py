@@ -216,6 +216,7 @@ def main(argv=None) -> int:
         "--refusals", action="store_true", help="a medium that takes no write for days"
     )
     parser.add_argument("--evicts", action="store_true", help="full media, and storage.evict")
+    parser.add_argument("--silence", action="store_true", help="silence is left out of takes")
     parser.add_argument("--until", nargs="+", metavar="NAME", help="stop at such a violation")
     parser.add_argument("--sleeps-ppm", type=int, help="the board sleeps, its ticks go so wrong")
     options = parser.parse_args(argv)
@@ -228,6 +229,8 @@ def main(argv=None) -> int:
     for forecast in forecasts:
         if options.evicts:
             forecast = weather.with_eviction(forecast)
+        if options.silence:
+            forecast = weather.with_silence(forecast)
         if options.cuts:
             forecast = weather.with_cuts(forecast)
         if options.refusals:

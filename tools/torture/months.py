@@ -1,6 +1,6 @@
 """Months of many seeds, on every core, with counts: the months' part of `make torture`.
 
-    python -m tools.torture.months --count 10000 [--chunks] [--jobs 2]
+    python -m tools.torture.months --count 10000 [--chunks] [--silence] [--jobs 2]
 
 A seed that breaks a promise is named with the command that replays it, and the first ones are made
 short (shrink.py). One seed, a weather file, a journal: tools.torture.month.
@@ -15,8 +15,7 @@ import sys
 import time
 
 from tools.torture import blocks, month, summary, weather, world
-from tools.torture.invariants.audio import evicted_runs
-from tools.torture.invariants.ranges import minus
+from tools.torture.invariants.audio import nowhere
 
 _BATCH = 8  # seeds that a worker takes at once: some seconds
 _SILENT_S = 600  # a hundred times that, and the slowest seeds with the real codec
@@ -49,14 +48,7 @@ def tally(seed: int, outcome: month.Outcome) -> Tally:
     history = outcome.history
     closed = {event.detail["clip"] for event in history.of("closed")}
     acknowledged = [r.clip for r in history.recordings if r.acknowledged]
-    held = [run for r in history.recordings if r.acknowledged for run in r.runs or []]
-    held += evicted_runs(history)
-    held += [run for kept in history.kept.values() for run in kept.runs or []]
-    held = sorted((first, first + count) for first, count in held if first is not None)
-    heard = sorted(
-        (e.detail["first"], e.detail["first"] + e.detail["count"]) for e in history.of("heard")
-    )
-    missing = sum(end - first for first, end in minus(heard, held))
+    missing = sum(end - first for first, end in nowhere(history))
     kept = {n for n, clip in history.kept.items() if clip.intact}
     evicted = {event.detail["clip"] for event in history.of("evicted")}
     return Tally(
@@ -73,22 +65,42 @@ def tally(seed: int, outcome: month.Outcome) -> Tally:
     )
 
 
-def one(seed: int, days: int, in_chunks: bool) -> Tally:
-    forecast, codec = weather.generate(seed, days), blocks.NAME
-    if not in_chunks and seed % _FLAC_EVERY == 0:
-        forecast, codec = weather.with_audio(forecast, month.FLAC_S), "flac"
-    return tally(seed, month.run(forecast, in_chunks=in_chunks, codec=codec))
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """Of months: in_chunks: clips go so, live too; silence: it is left out of takes."""
+
+    days: int = 30
+    in_chunks: bool = False
+    silence: bool = False
+
+    @property
+    def name(self) -> str:
+        return "months" + ", silence" * self.silence + " in chunks" * self.in_chunks
+
+    def weather(self, seed: int) -> weather.Weather:
+        forecast = weather.generate(seed, self.days)
+        if self.silence:
+            return weather.with_silence(forecast)
+        return weather.with_audio(forecast, month.FLAC_S) if self.is_flac(seed) else forecast
+
+    def is_flac(self, seed: int) -> bool:
+        return not self.in_chunks and not self.silence and seed % _FLAC_EVERY == 0
+
+
+def one(seed: int, kind: Kind) -> Tally:
+    codec = "flac" if kind.is_flac(seed) else blocks.NAME
+    return tally(seed, month.run(kind.weather(seed), in_chunks=kind.in_chunks, codec=codec))
 
 
 class WorkerLost(Exception):
     """A worker process died, or says nothing any more: what it had in hand is not known."""
 
 
-def _batch(seeds, days, in_chunks):
-    return [one(seed, days, in_chunks) for seed in seeds]
+def _batch(seeds, kind):
+    return [one(seed, kind) for seed in seeds]
 
 
-def every(seeds, days: int, in_chunks: bool, jobs: int, silent_s: float = _SILENT_S):
+def every(seeds, kind: Kind, jobs: int, silent_s: float = _SILENT_S):
     """A Tally for each seed, in their order; worker processes of its own.
 
     silent_s: how long a batch may be waited for. Raises WorkerLost; no worker is left then.
@@ -97,7 +109,7 @@ def every(seeds, days: int, in_chunks: bool, jobs: int, silent_s: float = _SILEN
     before = multiprocessing.active_children()
     pool = concurrent.futures.ProcessPoolExecutor(jobs, context)
     batches = [seeds[at : at + _BATCH] for at in range(0, len(seeds), _BATCH)]
-    waiting = [pool.submit(_batch, batch, days, in_chunks) for batch in batches]
+    waiting = [pool.submit(_batch, batch, kind) for batch in batches]
     try:
         for batch, future in zip(batches, waiting, strict=True):
             try:
@@ -124,26 +136,28 @@ def main(argv=None) -> int:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--chunks", action="store_true", help="clips go in chunks, live too")
+    parser.add_argument("--silence", action="store_true", help="silence is left out of takes")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args(argv)
+    kind = Kind(options.days, options.chunks, options.silence)
     began = time.perf_counter()
     seeds = range(options.seed, options.seed + options.count)
     total = {"seeds": 0, "virtual_days": 0.0, "cuts": 0, "clips": 0, "clips_lost": 0}
     total |= {"clips_evicted": 0, "duplicates": 0, "seconds_lost": 0.0, "broken": 0}
     longest_ms = 0
-    for found in every(seeds, options.days, options.chunks, options.jobs):
+    for found in every(seeds, kind, options.jobs):
         total["seeds"] += 1
         total["broken"] += bool(found.violations)
         longest_ms = max(longest_ms, found.rest_ms or 0)
         for name in set(total) & {field.name for field in dataclasses.fields(found)}:
             total[name] += getattr(found, name)
         if found.violations and total["broken"] <= _SHOWN:
-            report(found, options, total["broken"] <= _SHRUNK)
+            report(found, kind, total["broken"] <= _SHRUNK)
         if total["seeds"] % max(_SAID_EVERY, options.count // 20) == 0:
             print(progress(total, options.count, time.perf_counter() - began), flush=True)
     took_s = time.perf_counter() - began
     total["virtual_days"] = round(total["virtual_days"])
-    summary.add("months in chunks" if options.chunks else "months", took_s=took_s, **total)
+    summary.add(kind.name, took_s=took_s, **total)
     rate = total["seeds"] / took_s
     print(
         f"at rest {longest_ms / 60_000:.0f} min after the last fault at the latest, "
@@ -167,18 +181,17 @@ def progress(total: dict, count: int, took_s: float) -> str:
     return f"{done}, {rate:.1f} a second, {left_min:.0f} min left"
 
 
-def report(found: Tally, options, shrinks: bool) -> None:
+def report(found: Tally, kind: Kind, shrinks: bool) -> None:
     """Name a seed that broke a promise, and how to see it again; shrinks: as short as can be."""
     for violation in found.violations:
         print(f"seed {found.seed}: {violation}")
-    is_flac = not options.chunks and found.seed % _FLAC_EVERY == 0
-    words = f"--seed {found.seed} --days {options.days}{' --flac' * is_flac} --journal history.txt"
-    print(f"  replay: {month.command(options.chunks)} {words}", flush=True)
-    if shrinks and not is_flac:
+    words = f"--seed {found.seed} --days {kind.days}" + " --silence" * kind.silence
+    words += " --flac" * kind.is_flac(found.seed) + " --journal history.txt"
+    print(f"  replay: {month.command(kind.in_chunks)} {words}", flush=True)
+    if shrinks and not kind.is_flac(found.seed):
         names = {violation.split()[0] for violation in found.violations}
-        forecast = weather.generate(found.seed, options.days)
-        path = summary.FILE.with_name(f"seed-{found.seed}{'-chunks' * options.chunks}.json")
-        month.shrink_to(path, forecast, names, options.chunks)
+        path = summary.FILE.with_name(f"seed-{found.seed}{'-chunks' * kind.in_chunks}.json")
+        month.shrink_to(path, kind.weather(found.seed), names, kind.in_chunks)
 
 
 if __name__ == "__main__":

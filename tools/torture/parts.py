@@ -17,6 +17,7 @@ class Microphone:
     def __init__(self, world):
         self._world = world
         self.position = 0  # samples handed over or lost, over all lives
+        self.hushed = []  # [first, count] of those at which nobody spoke
         self.ring = None
         self._started_ms = 0
         self._start_position = 0
@@ -72,11 +73,29 @@ class Microphone:
         else:
             block[: 2 * count] = blocks.truth(self.position, count)
             self._world.witness.heard(self.position, count)
+            # The last part of a block, at the end, is too short to be a sound.
+            if self._world.sky.state["hush"] or count < self.ring.frames_per_block:
+                add_run(self.hushed, self.position, count)
             self.ring.commit(count)
         self.position += count
 
+    def is_hushed(self, first):
+        """Whether nobody spoke at this sample, one of the last blocks'."""
+        for begin, count in reversed(self.hushed):
+            if begin <= first:
+                return first < begin + count
+        return False
+
     def power_off(self):
         self.ring = None
+
+
+def add_run(runs, first, count):
+    """Put samples behind runs of [first, count], as one run where they follow each other."""
+    if runs and runs[-1][0] + runs[-1][1] == first:
+        runs[-1][1] += count
+    else:
+        runs.append([first, count])
 
 
 class Wifi:

@@ -11,6 +11,7 @@ _MOVIE = "/flash/movie.mp4"  # somebody else's, that fills the card
 _FINE = {
     "no_coverage": False, "portal": False, "dns": False, "outage": "", "throttle": None,
     "slow_ms": 0, "ntp": "", "ntp_step_s": 0, "card_slow": 0, "url_refused": False,
+    "hush": False,
 }  # fmt: skip
 _CARD_STEPS = ("read", "write", "create", "sync", "remove", "mkdir")
 
@@ -210,7 +211,7 @@ class Sky:
         model.verification_polls = 0
         for event in self._active:
             what = event["what"]
-            if what in ("no_coverage", "portal", "dns", "url_refused"):
+            if what in ("no_coverage", "portal", "dns", "url_refused", "hush"):
                 state[what] = True
             elif what == "outage":
                 state["outage"] = event["how"]

@@ -27,6 +27,7 @@ be shrunk by leaving events away. Kinds, all with at_s, most with for_s:
     card_slow       each change of the medium takes stall_ms longer, some 250 ms
     cut             the power goes after so many steps of medium and network, for off_s
     reboot          the board is reset after so many steps; its own clock runs on
+    hush            nobody speaks: a recorder that leaves silence out hears nothing
 """
 
 import dataclasses
@@ -49,6 +50,12 @@ EVICT_ORDERS = ("oldest", "quietest", "lowest_priority")
 _REFUSAL_S = 3 * DAY_S  # a recording more after each 24 h, if it is not kept in mind
 _EVICTS_EVERY = 5  # seeds: one whose recorder may evict
 _KEPT_BACK = ("no_coverage", "outage", "revoked", "portal", "lossy", "slow")
+_SILENCE = {
+    "recording.leave_out_silence": True,
+    "recording.clip_length_s": 20,  # room for the eight pauses that a clip may have
+    "activity.hang_over_s": 1,
+    "activity.above_floor_db": 0,
+}
 _STEPS_OF_A_TAKE = 180  # and its way to the cloud: counted, a take of one clip
 
 
@@ -145,7 +152,32 @@ def with_eviction(weather: Weather) -> Weather:
     events = list(weather.events)
     for _ in range(dice.randint(1, 3)):
         events += _full_days(dice, weather.days)
-    return weather.but(events, settings={"storage.evict": dice.choice(EVICT_ORDERS)})
+    settings = weather.settings | {"storage.evict": dice.choice(EVICT_ORDERS)}
+    return weather.but(events, settings=settings)
+
+
+def with_silence(weather: Weather) -> Weather:
+    """The same weather, a recorder that leaves silence out, some long takes, and pauses in each
+    take: as long as a clip too, which ends it.
+    """
+    dice = random.Random(f"silence {weather.seed}")
+    events = list(weather.events)
+    for _ in range(dice.randint(2, 6)):
+        at_s = dice.randint(300, max(301, weather.days * DAY_S - 5_000))
+        events.append({"at_s": at_s, "what": "take", "for_s": dice.choice((30, 70, 180))})
+        if dice.random() < 0.5:
+            events.append(_cut(dice, at_s + dice.randint(0, 40), offs_s=(2, 60)))
+    for take in [event for event in events if event["what"] == "take"]:
+        at_s = take["at_s"] + dice.choice((-1, 0, 1, 2, 3))
+        while at_s < take["at_s"] + take["for_s"]:
+            pause_s = dice.choice((1, 2, 2, 3, 5, 12, 45))
+            events.append({"at_s": max(0, at_s), "what": "hush", "for_s": pause_s})
+            at_s += pause_s + dice.choice((1, 1, 1, 2, 4))
+    changes = {
+        "activity.minimum_ms": dice.choice((0, 200)),
+        "activity.pre_roll_s": dice.choice((0, 1)),
+    }
+    return weather.but(events, settings=weather.settings | _SILENCE | changes)
 
 
 def _full_days(dice, days):

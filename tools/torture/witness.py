@@ -7,6 +7,7 @@ import json
 from binascii import crc32
 
 from tools.torture.history import NOT_THE_LANES, Kept, Recording
+from tools.torture.parts import add_run
 
 FOREIGN = {"/flash/photo.jpg": b"somebody's photo", "/flash/clips/notes.txt": b"notes"}
 _BOOK = "/flash/state/book/"
@@ -63,11 +64,7 @@ class Witness:
     # What the microphone gave, what became durable.
 
     def heard(self, first, count):
-        heard = self._heard
-        if heard and heard[-1][0] + heard[-1][1] == first:
-            heard[-1][1] += count
-        else:
-            heard.append([first, count])
+        add_run(self._heard, first, count)
 
     def durable(self, what, path, data):
         """The medium's: data became durable under path ("write"), or went with it ("remove")."""
@@ -116,7 +113,16 @@ class Witness:
             sha, ours = world.audio.digests(stored, record["samples"])
             runs = world.audio.runs(stored, record["samples"])
             self._closed[clip] = hash(stored)
-            world.add("closed", clip=clip, sha=sha, stored_sha=ours, size=len(stored), runs=runs)
+            world.add(
+                "closed",
+                clip=clip,
+                sha=sha,
+                stored_sha=ours,
+                size=len(stored),
+                runs=runs,
+                skips=record.get("skips", []),
+                place=(record.get("take"), record.get("first")),
+            )
         if state == "evicted" and self._last_state.get(clip) != state:
             seconds = record["samples"] // record["hz"]
             world.add(
@@ -187,6 +193,9 @@ class Witness:
         history.ledger = self._ledger() if world.sleep is None else None
         for first, count in self._heard:
             world.add("heard", first=first, count=count)
+        if world.leaves_out:
+            for first, count in world.microphone.hushed:
+                world.add("hushed", first=first, count=count)
         for stem, record in self.clips():
             number = int(stem.rpartition("/")[2], 16)
             data = files.get(stem + "." + audio.name)

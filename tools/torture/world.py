@@ -62,6 +62,7 @@ class World:
         self.audio = audio.of(codec, RATE_HZ)
         # Over those of bend.install.
         self.settings = {"recording.codec": codec} | weather.settings
+        self.leaves_out = self.settings.get("recording.leave_out_silence", False)
         self.history = History(RATE_HZ)
         self.history.api_hosts = (wire.API_HOST,)
         self.history.storage_hosts = (wire.STORAGE_HOST,)

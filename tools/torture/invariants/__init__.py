@@ -1,12 +1,12 @@
-"""S1 to S14 and L1 to L6 of performance.md 3.2, and two more: what no history may show.
+"""S1 to S14 and L1 to L6 of performance.md 3.2, and three more: what no history may show.
 
 `judge(history)` is the one place that knows them; every harness brings its history here.
 S14 (settings) has tests of its own: no harness writes settings into a history. S15 is the ledger,
-S16 is eviction.
+S16 is eviction, S17 are places in a take.
 """
 
 from tools.torture.history import History, Violation
-from tools.torture.invariants import audio, bounds, eviction, ledger, once
+from tools.torture.invariants import audio, bounds, eviction, ledger, once, places
 
 CHECKS = (
     audio.s1_no_loss,
@@ -24,6 +24,7 @@ CHECKS = (
     bounds.s13_bounds,
     ledger.s15_ledger,
     eviction.s16_eviction,
+    places.s17_places,
     bounds.l1_rest,
     bounds.l3_recorder,
     bounds.l4_time_limits,

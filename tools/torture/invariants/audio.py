@@ -89,22 +89,28 @@ def s3_integrity(history):
             yield f"clip {number} says done, and no recording of it is acknowledged"
 
 
-def s8_open_clip(history):
-    """Of what was heard at most a second is missing at each cut, and as much longer as medium or
-    processor stood still in it; the rest is in some clip.
-    """
-    held = []
+def _ranges(history, kind):
+    details = [event.detail for event in history.of(kind)]
+    return sorted((d["first"], d["first"] + d["count"]) for d in details)
+
+
+def nowhere(history):
+    """[(first, end)] of what was heard, was no silence that may be left out, and is in no clip."""
+    held = evicted_runs(history)
     for recording in history.recordings:
         if recording.acknowledged:
             held += recording.runs or []
     for kept in history.kept.values():
         held += kept.runs or []
-    held += evicted_runs(history)
     held = sorted((first, first + count) for first, count in held if first is not None)
-    heard = sorted((e.detail["first"], e.detail["first"] + e.detail["count"])
-                   for e in history.of("heard"))  # fmt: skip
-    if not heard:
-        return
+    heard, hushed = _ranges(history, "heard"), _ranges(history, "hushed")
+    return minus(minus(heard, hushed), held)
+
+
+def s8_open_clip(history):
+    """Of what was heard at most a second is missing at each cut, and as much longer as medium or
+    processor stood still in it; the rest is in some clip.
+    """
     excuses = []
     for cut in history.of("cut"):
         most_ms = 1000 + cut.detail.get("stalled_ms", 0)
@@ -115,6 +121,6 @@ def s8_open_clip(history):
         (e.detail["heard"] - 2 * history.rate_hz, e.detail["heard"] + 2 * history.rate_hz)
         for e in history.of("failure")
     ]
-    for low, high in minus(heard, held):
+    for low, high in nowhere(history):
         for first, last in minus([(low, high)], sorted(excuses)):
             yield f"samples {first} to {last} were heard and are nowhere"

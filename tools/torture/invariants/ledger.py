@@ -47,6 +47,8 @@ class _Truth:
                 begun_ms = None
         self.refused_ms = [e.at_ms for e in history.of("failure", "full")]
         self.ends_ms = [e.at_ms for e in history.of(*_ENDS)]
+        hushed = self._times((e.detail["first"], e.detail["count"])
+                             for e in history.of("hushed"))  # fmt: skip
         acknowledged = [r for r in history.recordings if r.acknowledged]
         self.heard = self._times((e.detail["first"], e.detail["count"])
                                  for e in history.of("heard"))  # fmt: skip
@@ -56,6 +58,8 @@ class _Truth:
         self.kept = self._times(run for k in history.kept.values() for run in k.runs or [])
         self.evicted = self._times(evicted_runs(history))
         self.held = joined(self.sent + self.kept + self.evicted)
+        self.left_out = minus(hushed, self.held)
+        self.ends_in_silence_ms = self._ends_in_silence() if hushed else []
 
     def _times(self, runs):
         found = []
@@ -69,6 +73,18 @@ class _Truth:
                 found.append((begin_ms, begin_ms + part * 1000 // self._rate_hz))
                 first, count = first + part, count - part
         return joined(found, 2)
+
+    def _ends_in_silence(self):
+        """Where a clip ended whose take was cut, or refused, later: while nobody spoke."""
+        found = []
+        for at_ms in self.ends_ms + self.refused_ms:
+            place = bisect_right(self.held, (at_ms, at_ms)) - 1
+            if place >= 0:
+                last_ms = self.held[place][1]
+                spoken = minus([(last_ms, at_ms)], self.left_out)
+                if sum(high - low for low, high in spoken) <= _NEAR_MS:
+                    found.append(last_ms)
+        return found
 
     def was_refused(self, from_ms, to_ms):
         return any(from_ms <= at_ms <= to_ms for at_ms in self.refused_ms)
@@ -91,7 +107,7 @@ def _claims(history, zero_ms):
 def _true_claims(truth, claims):
     lives = [(low, high) for low, high, _ in truth.lives]
     told = {
-        "i": minus(lives, truth.heard),
+        "i": minus(lives, minus(truth.heard, truth.left_out)),
         "b": minus(lives, truth.held),  # what the medium refused was heard, and is nowhere
         "r": joined(truth.held + truth.overrun),
         "c": joined(truth.sent + truth.overrun),
@@ -102,7 +118,7 @@ def _true_claims(truth, claims):
             if high - low > _EDGE_MS:  # two runs that round to the same second touch
                 yield f"ledger: {kind} from {low} to {high} ms is not true"
     for low, high in claims["x"]:
-        near = truth.ends_ms + truth.refused_ms
+        near = truth.ends_ms + truth.refused_ms + truth.ends_in_silence_ms
         if not any(low - _NEAR_MS <= at_ms <= high + _NEAR_MS for at_ms in near):
             yield f"ledger: x from {low} to {high} ms, and nothing was cut there"
     for low, high in claims["o"]:

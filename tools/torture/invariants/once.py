@@ -127,18 +127,23 @@ def s6_same_body(history):
 def s7_monotone(history):
     """States go forward; back only from completing to created (the bytes go up again), or to
     closed (another way, in another recording). From `evicted` (S16: when) there is no way on.
+    A line's number comes again only where the medium may have taken the line and said no.
     """
-    states, lines = {}, {}
+    states, lines, refused = {}, {}, 0
     jumps = (_BYTES_AGAIN, *(_OF_CHUNKS if history.in_chunks else ()))
-    for event in history.of("record"):
+    for event in history.of("record", "failure"):
+        if event.kind == "failure":
+            refused += 1
+            continue
         clip, state = event.detail["clip"], event.detail["state"]
         before = states.get(clip)
         states[clip] = state
         sequence = event.detail.get("sequence")
         if sequence is not None:
-            if sequence <= lines.get(clip, 0):
+            last, refused_before, refused_then = lines.get(clip, (0, refused, refused))
+            if sequence < last or sequence == last and refused == refused_before:
                 yield f"record of clip {clip} has sequence {sequence} again at {event.at_ms} ms"
-            lines[clip] = sequence
+            lines[clip] = (sequence, refused_then, refused)
         if before is None or state in (*_ASIDE, _EVICTED) or (before, state) in jumps:
             if before == _EVICTED != state:
                 yield f"clip {clip} went from {before} to {state}"
