@@ -86,7 +86,8 @@ def s5_no_needless_put(history):
         if event.kind == "record":
             if detail["state"] in ("stored", "completing"):
                 stored.add(detail["clip"])
-        elif event.kind == "answer" and detail.get("code") in SECOND_PUT:
+        elif event.kind in ("answer", "commit") and detail.get("code") in SECOND_PUT:
+            # Where this answer is lost, the next one tells that the recording has failed.
             stored.discard(clip_of.get(detail["id"]))
         elif event.kind == "request":
             clip_of[detail["id"]] = detail["clip"]
