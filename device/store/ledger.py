@@ -35,9 +35,9 @@ class Ledger:
         self._boot = boot
         self._clock = clock
         self._log = log
-        self._kind = "i"  # of the seconds that pass now; None while a clip is open
+        # Of the seconds that pass now; None while a clip is open, "" if its take seems to go on.
+        self._kind = "i"
         self._since_s = 0
-        self._next_sample = 0  # of the take's axis, behind its last clip
         self._runs = []  # not kept yet
         self._clips = 0  # closed since the last write
         self._newest = None  # segment of the book
@@ -49,6 +49,7 @@ class Ledger:
         if self._kind is None:
             return
         kind = "i" if (" " + code + " ") in _FREE else "b"
+        self._kind = self._kind or kind  # it did not: silence is left out, or it has failed
         until_s = self._clock.uptime_ms() // 1000
         if kind == self._kind:
             until_s -= _PRE_ROLL_S
@@ -60,19 +61,14 @@ class Ledger:
 
     def opened(self, record):
         """A clip is open: the time without one ended with its first sample."""
-        if self._kind is None and record["first"] > self._next_sample:
-            self._kind = "i"  # silence was left out since the take's clip before
-        if self._kind is not None:
+        if self._kind:
             self._end_run((record["up"] + 500) // 1000)
-            self._kind = None  # kept at its end: now the first samples are to become durable
+        self._kind = None  # kept at its end: now the first samples are to become durable
 
     def closed(self, record):
-        hidden = sum([length for _, length in record.get("skips", ())])
-        self._next_sample = record["first"] + record["samples"] + hidden
         self._since_s = self._add_clip(record)
         self._clips += 1
-        if record["last"]:
-            self._kind = "i"
+        self._kind = "i" if record["last"] else ""
         if record["last"] or self._clips >= _CLIPS_AT_ONCE:
             self.keep()
 

@@ -52,7 +52,7 @@ def make(root, clock=None, boot=BOOT):
 
 def clip(at_s, seconds, **fields):
     times = {"boot": BOOT, "up": at_s * 1000, "hz": 100, "samples": seconds * 100}
-    return {"n": 1 + at_s, **times, "first": 0, "last": 1, "state": "closed", **fields}
+    return {"n": 1 + at_s, **times, "last": 1, "state": "closed", **fields}
 
 
 def runs(root):
@@ -115,15 +115,31 @@ def test_gaps_are_lost_and_left_out_silence_was_not_wanted(root):
 
 def test_silence_between_two_clips_of_a_take_was_not_wanted(root):
     """It was left out before the second began, so that none of their records tells of it."""
-    ledger = make(root)
+    clock = Clock()
+    ledger = make(root, clock)
     ledger.opened(clip(10, 60))
+    ledger.tick("armed")  # silence in the clip: its record will tell
     ledger.closed(clip(10, 60, last=0, skips=[[1000, 500]]))
-    ledger.opened(clip(75, 60, first=6500))  # it follows at once
-    ledger.closed(clip(75, 60, first=6500, last=0))
-    ledger.opened(clip(165, 60, first=15_500))
-    ledger.closed(clip(165, 60, first=15_500))
+    ledger.opened(clip(75, 60))  # it follows at once
+    ledger.closed(clip(75, 60, last=0))
+    clock.up_ms = 136_000
+    ledger.tick("armed")
+    ledger.opened(clip(165, 60))
+    ledger.closed(clip(165, 60))
     told(root, not_scheduled=10 + 5 + 30, recorded=180, on_device=180)
     assert ("i", BOOT, 135, 30) in runs(root)
+
+
+def test_a_take_that_fails_between_two_clips_was_forbidden_from_there_on(root):
+    """The medium is full when the next clip is to be opened: no clip is left that could tell."""
+    clock = Clock()
+    ledger = make(root, clock)
+    ledger.opened(clip(10, 60))
+    ledger.closed(clip(10, 60, last=0))
+    for clock.up_ms in (71_000, 81_000, 3_800_000):
+        ledger.tick("storage_full")
+    ledger.tick("idle")
+    told(root, not_scheduled=10, recorded=60, blocked=3730, on_device=60)
 
 
 def test_a_clip_with_silence_left_out_again_and_again_is_told_whole(root):
