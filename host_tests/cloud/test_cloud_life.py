@@ -160,11 +160,11 @@ def test_an_s3_server_without_keys_or_bucket_gets_a_sentence(tmp_path, monkeypat
 
 
 def test_an_s3_server_that_is_not_there_gets_a_sentence(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(CloudError, match="does not answer"):
-        Cloud.start(tmp_path, storage_endpoint=Endpoint(url, "key", "secret"))
+    with socket.socket() as silent:  # bound, so that nobody else gets the port, and not listening
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(CloudError, match="does not answer"):
+            Cloud.start(tmp_path, storage_endpoint=Endpoint(url, "key", "secret"))
 
 
 def test_private_files_are_private(tmp_path):

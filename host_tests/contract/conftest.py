@@ -227,8 +227,9 @@ class Servers:
         self._serve("echo", self._lines)
         self._serve("stall", lambda peer, name: self._kept.append(peer))
         self._serve("breaks", lambda peer, name: peer.close())
-        with socket.create_server(("127.0.0.1", 0)) as unused:
-            self.ports["refused"] = unused.getsockname()[1]
+        self._refused = socket.socket()  # bound, so that nobody else gets it, and not listening
+        self._refused.bind(("127.0.0.1", 0))
+        self.ports["refused"] = self._refused.getsockname()[1]
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.bind(("127.0.0.1", 0))
         self.ports["udp"] = self._udp.getsockname()[1]
@@ -301,7 +302,7 @@ class Servers:
                 self._udp.sendto(data, address)
 
     def close(self):
-        for listener in self._listeners + [self._udp]:
+        for listener in [*self._listeners, self._udp, self._refused]:
             listener.close()
 
 
