@@ -37,7 +37,7 @@ class Witness:
         world.add("log", text=text)
         if text.startswith("E recording ended reason=storage_full"):
             if world.medium.room() < _FULL_BYTES:  # what was in hand has no place: it said why
-                world.add("failure", heard=world.microphone.position)
+                world.add("failure", heard=world.microphone.position, why="full")
         elif text.startswith("E task is overdue"):
             # Not where the harness itself let the polls come late.
             if world.now_ms - world.loop.late_at_ms > _CHECKED_IN_MS:

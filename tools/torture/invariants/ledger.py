@@ -45,6 +45,11 @@ class _Truth:
             elif begun_ms is not None:
                 self.lives.append((begun_ms, event.at_ms, event.kind))
                 begun_ms = None
+        # A medium that is full may take the ledger all the same; where not, the log says so.
+        self.unkept_ms = [e.at_ms for e in history.of("failure") if "why" not in e.detail]
+        self.unkept_ms += [
+            e.at_ms for e in history.of("log") if e.detail["text"].startswith("W ledger not kept")
+        ]
         self.refused_ms = [e.at_ms for e in history.of("failure", "full")]
         self.ends_ms = [e.at_ms for e in history.of(*_ENDS)]
         hushed = self._times((e.detail["first"], e.detail["count"])
@@ -86,8 +91,8 @@ class _Truth:
                     found.append(last_ms)
         return found
 
-    def was_refused(self, from_ms, to_ms):
-        return any(from_ms <= at_ms <= to_ms for at_ms in self.refused_ms)
+    def was_unkept(self, from_ms, to_ms):
+        return any(from_ms <= at_ms <= to_ms for at_ms in self.unkept_ms)
 
 
 def _claims(history, zero_ms):
@@ -131,7 +136,7 @@ def _whole_claims(truth, claims):
     told_until_ms = [end_ms for _, end_ms, _ in truth.lives[1:]] + [truth.ends_ms[-1]]
     for (begin_ms, end_ms, how), until_ms in zip(truth.lives, told_until_ms, strict=True):
         # Of the last clips before a cut recovery tells in the next life, if the medium lets it.
-        if truth.was_refused(begin_ms, until_ms if how == "cut" else end_ms):
+        if truth.was_unkept(begin_ms, until_ms if how == "cut" else end_ms):
             continue
         last_ms = _last_wait(truth, begin_ms, end_ms)
         for low, high in minus([(begin_ms, end_ms)], named):
@@ -143,7 +148,7 @@ def _whole_claims(truth, claims):
         for low, high in minus(recorded, joined(claims["r"] + claims["x"])):
             if high - low > _GAP_MS:
                 yield f"ledger: {low} to {high} ms was recorded, and it does not know"
-    if not truth.refused_ms:
+    if not truth.unkept_ms:
         gone = {"c": minus(truth.sent, truth.kept), "e": minus(truth.evicted, truth.kept)}
         for kind, what in (("c", "confirmed"), ("e", "evicted")):
             for low, high in minus(gone[kind], claims[kind]):
