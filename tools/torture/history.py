@@ -21,7 +21,8 @@ Kinds of events, in the order of time, and their details:
     overrun   first, count                         samples that it had no block for
     hushed    first, count                         samples at which nobody spoke, where the
                                                    recorder may leave them out
-    failure   heard, why                           the medium refused a call of the device; why: full
+    failure   heard, why                           the medium refused a call of the device;
+                                                   why: "full", or it is not there
     open      clip                                 a record in state `open` became durable
     record    clip, state, why                     any record that became durable
     closed    clip, sha, stored_sha, size, runs,
