@@ -91,6 +91,11 @@ class _Truth:
                     found.append(last_ms)
         return found
 
+    def was_quiet_until_refused(self, from_ms, to_ms):
+        """Silence that was left out of a clip which failed before somebody spoke again."""
+        refused = any(from_ms <= at_ms <= to_ms + _NEAR_MS for at_ms in self.refused_ms)
+        return refused and not minus(shrunk([(from_ms, to_ms)], _EDGE_MS), self.left_out)
+
     def was_unkept(self, from_ms, to_ms):
         return any(from_ms <= at_ms <= to_ms for at_ms in self.unkept_ms)
 
@@ -142,6 +147,8 @@ def _whole_claims(truth, claims):
         for low, high in minus([(begin_ms, end_ms)], named):
             # At the end of a life: what was not kept yet, also before the take that was cut.
             is_last = high > last_ms - _NEAR_MS and high - low < _KEPT_MS
+            if truth.was_quiet_until_refused(low, high):
+                continue
             if high - low > _GAP_MS and (how == "reset" or not is_last):
                 yield f"ledger: {low} to {high} ms is unknown, and nothing was cut there"
         recorded = cut_to(truth.held, begin_ms, end_ms)
@@ -157,9 +164,16 @@ def _whole_claims(truth, claims):
 
 
 def _last_wait(truth, begin_ms, end_ms):
-    """When the take began that ran at the end of a life; its end, if none did."""
+    """When the take began that ran at the end of a life, or that the medium refused so shortly
+    before it that no hourly write came between; its end, if none did.
+    """
     heard = cut_to(truth.heard, begin_ms, end_ms)
-    return heard[-1][0] if heard and heard[-1][1] > end_ms - _NEAR_MS else end_ms
+    if heard:
+        first_ms, last_ms = heard[-1]
+        was_refused = any(abs(at_ms - last_ms) <= _NEAR_MS for at_ms in truth.refused_ms)
+        if last_ms > end_ms - (_KEPT_MS if was_refused else _NEAR_MS):
+            return first_ms
+    return end_ms
 
 
 def _sums(history):
