@@ -147,10 +147,9 @@ def _whole_claims(truth, claims):
         for low, high in minus([(begin_ms, end_ms)], named):
             # At the end of a life: what was not kept yet, also before the take that was cut.
             is_last = high > last_ms - _NEAR_MS and high - low < _KEPT_MS
-            if truth.was_quiet_until_refused(low, high):
-                continue
             if high - low > _GAP_MS and (how == "reset" or not is_last):
-                yield f"ledger: {low} to {high} ms is unknown, and nothing was cut there"
+                if not truth.was_quiet_until_refused(low, high):
+                    yield f"ledger: {low} to {high} ms is unknown, and nothing was cut there"
         recorded = cut_to(truth.held, begin_ms, end_ms)
         for low, high in minus(recorded, joined(claims["r"] + claims["x"])):
             if high - low > _GAP_MS:

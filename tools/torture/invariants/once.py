@@ -86,8 +86,10 @@ def s5_no_needless_put(history):
         if event.kind == "record":
             if detail["state"] in ("stored", "completing"):
                 stored.add(detail["clip"])
-        elif event.kind in ("answer", "commit") and detail.get("code") in SECOND_PUT:
-            # Where this answer is lost, the next one tells that the recording has failed.
+        elif detail.get("code") in SECOND_PUT and (
+            # Where the answer to a finalize is lost, the next one tells that stitching has failed.
+            event.kind == "answer" or detail["route"] == "finalize"
+        ):
             stored.discard(clip_of.get(detail["id"]))
         elif event.kind == "request":
             clip_of[detail["id"]] = detail["clip"]

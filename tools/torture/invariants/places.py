@@ -8,8 +8,9 @@ def s17_places(history):
     begins = {}  # of takes: which sample of the microphone their axis begins with
     for event in history.of("closed"):
         clip, runs = event.detail["clip"], event.detail["runs"]
-        if not any(first is not None for first, _ in runs):
-            continue
+        begin = _first_sample(runs)
+        if begin is None:
+            continue  # nothing in it names a sample
         samples = sum(count for _, count in runs)
         # After a pause that a cut followed nothing may be left: then it stands at the end.
         told = [skip for skip in event.detail.get("skips", ()) if skip[0] < samples]
@@ -19,7 +20,7 @@ def s17_places(history):
         take, first = event.detail.get("place", (None, None))
         if take is None or first is None:
             continue
-        begin = _first_sample(runs) - first
+        begin -= first
         if begins.setdefault(take, begin) != begin:
             yield f"clip {clip} begins {begin - begins[take]} samples beside its place in the take"
 
@@ -38,7 +39,7 @@ def _left_out(runs):
 
 
 def _first_sample(runs):
-    """Which one the file begins with, as its first named one says."""
+    """Which one the file begins with, as its first named one says; None if none is named."""
     held = 0
     for first, count in runs:
         if first is not None:
