@@ -77,6 +77,10 @@ class Kind:
     def name(self) -> str:
         return "months" + ", silence" * self.silence + " in chunks" * self.in_chunks
 
+    @property
+    def suffix(self) -> str:
+        return "-silence" * self.silence + "-chunks" * self.in_chunks
+
     def weather(self, seed: int) -> weather.Weather:
         forecast = weather.generate(seed, self.days)
         if self.silence:
@@ -190,7 +194,7 @@ def report(found: Tally, kind: Kind, shrinks: bool) -> None:
     print(f"  replay: {month.command(kind.in_chunks)} {words}", flush=True)
     if shrinks and not kind.is_flac(found.seed):
         names = {violation.split()[0] for violation in found.violations}
-        path = summary.FILE.with_name(f"seed-{found.seed}{'-chunks' * kind.in_chunks}.json")
+        path = summary.FILE.with_name(f"seed-{found.seed}{kind.suffix}.json")
         month.shrink_to(path, kind.weather(found.seed), names, kind.in_chunks)
 
 
