@@ -2,10 +2,11 @@
 
 A fake keeps what its port promises (device/hal/ports.py) and no more; faults are put in by the
 test. `run(coroutine, time)` is asyncio.run in virtual time: whoever sleeps, the clock jumps, and
-if every task waits for ever the test fails instead of hanging.
+if every task waits for ever, or virtual time is over, the test fails instead of hanging.
 """
 
 import asyncio
+import math
 import os
 import selectors
 
@@ -23,6 +24,7 @@ class Time:
 
     def __init__(self):
         self.seconds = 0.0
+        self.ends_s = math.inf  # nobody sleeps beyond it: what should have ended by then did not
         self.runner = None
 
     def advance(self, ms):
@@ -41,6 +43,8 @@ class _Jump(selectors.DefaultSelector):
             if timeout is None:
                 raise RuntimeError("every task waits for ever")
             self.time.seconds += max(0, timeout)
+            if self.time.seconds > self.time.ends_s:
+                raise RuntimeError("virtual time is over, and a task still sleeps")
         return ready
 
 
