@@ -11,7 +11,7 @@ filled in. A run is [kind, boot, second of uptime, seconds], rounded to seconds 
 that clips of one take touch. On the device is r without c, e and u.
 
 This part stays loaded and only collects; ledger_book.py writes, and is let go of again. Writes:
-one at the end of a take (or every six clips), one a clip that leaves, and one an hour while
+one where a take ends or fails (or every six clips), one a clip that leaves, and one an hour while
 nothing happens. A crash costs what was not kept yet: at most an hour of i or b, before the take if
 one runs; recovery tells of clips again, and a run that is told twice counts once.
 """
@@ -76,6 +76,7 @@ class Ledger:
         """The medium or the microphone failed the open clip: recovery tells of it."""
         self._kind = "b"
         self._since_s = (self._clock.uptime_ms() + 500) // 1000  # rounded as its end will be
+        self.keep()  # no end of a take will: the wait before this one, and those that failed so
 
     def freed(self, record):
         """A clip is about to leave, done or evicted; again, if the medium did not let it."""

@@ -105,6 +105,19 @@ def test_the_time_after_a_clip_that_failed_begins_where_that_clip_ends(root):
     assert ("b", BOOT, 12, 8) in runs(root)
 
 
+def test_what_a_take_that_failed_had_waited_for_outlives_a_cut(root):
+    """However many fail in a row, each sooner than the hourly write would come."""
+    clock = Clock()
+    ledger = make(root, clock)
+    for turn in range(3):
+        clock.up_ms = (turn + 1) * 1_000_000
+        ledger.opened(clip((turn + 1) * 1000, 1))
+        clock.up_ms += 1_000
+        ledger.left_open()
+        ledger.tick("storage_failed")
+    told(root, not_scheduled=1000, blocked=2 * 999)
+
+
 def test_gaps_are_lost_and_left_out_silence_was_not_wanted(root):
     ledger = make(root)
     ledger.opened(clip(0, 60))

@@ -163,15 +163,10 @@ def _whole_claims(truth, claims):
 
 
 def _last_wait(truth, begin_ms, end_ms):
-    """When the take began that ran at the end of a life, or that the medium refused so shortly
-    before it that no hourly write came between; its end, if none did.
-    """
+    """When the take began that ran at the end of a life; its end, if none did."""
     heard = cut_to(truth.heard, begin_ms, end_ms)
-    if heard:
-        first_ms, last_ms = heard[-1]
-        was_refused = any(abs(at_ms - last_ms) <= _NEAR_MS for at_ms in truth.refused_ms)
-        if last_ms > end_ms - (_KEPT_MS if was_refused else _NEAR_MS):
-            return first_ms
+    if heard and heard[-1][1] > end_ms - _NEAR_MS:
+        return heard[-1][0]
     return end_ms
 
 
