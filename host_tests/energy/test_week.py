@@ -27,7 +27,6 @@ def week(*options):
     return found
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("drift_ppm", ["3000", "-10000"])
 def test_a_week_by_schedule(drift_ppm):
     found = week("--mode", "schedule", "--drift-ppm", drift_ppm)
@@ -42,7 +41,6 @@ def test_a_week_by_schedule(drift_ppm):
     assert found["longest_unfed_pct"] < 50
 
 
-@pytest.mark.timeout(120)
 def test_a_week_by_the_button():
     found = week("--mode", "button", "--seed", "7")
     assert len(found["late_ms"]) == found["takes_due"] == 28, "no press was missed"

@@ -11,7 +11,6 @@ from host_tests.conftest import ROOT
 from host_tests.page.live import NO_BROWSER, Live, find_browser
 from tools.page.knobs import BY_NAME, KNOBS
 
-pytestmark = pytest.mark.timeout(400)  # each wait in it has a shorter limit of its own
 PICTURES = ROOT / "build" / "page"
 CONTRASTS = pathlib.Path(__file__).parent / "contrasts.js"
 

@@ -9,7 +9,6 @@ from host_tests.page.live import Live
 from host_tests.page.test_page_parts import LOG, made_bundle
 from tools.page import from_bundle
 
-pytestmark = pytest.mark.timeout(400)  # each wait in it has a shorter limit of its own
 PROVED = re.compile(r"PROVED (\d+) clips")
 
 

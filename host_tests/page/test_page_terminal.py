@@ -11,8 +11,6 @@ import sys
 import termios
 import time
 
-import pytest
-
 from host_tests import ctrl_c
 from host_tests.conftest import ROOT
 from tools.page.terminal import letters
@@ -63,7 +61,6 @@ class Screen:
         os.close(self._port)
 
 
-@pytest.mark.timeout(400)
 def test_the_terminal_goes_on_and_its_keys_turn_knobs(tmp_path):
     folder = tmp_path / "simulate"
     screen = Screen("--keep", "--ui", "terminal", "--speed", "30", "--folder", str(folder))

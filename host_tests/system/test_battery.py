@@ -2,10 +2,7 @@
 program, the real cloud.
 """
 
-import pytest
 
-
-@pytest.mark.timeout(110)
 def test_an_empty_cell_ends_take_and_sending_and_the_charger_brings_both_back(bench):
     made = bench("micropython", 120)
     limits = {"stop_sending_pct": 20, "stop_recording_pct": 10}

@@ -38,7 +38,7 @@ def run_for_a_while(board, heap_kb: int) -> tuple[int | None, str]:
     return code, said
 
 
-@pytest.mark.timeout(4000 if STEP_KB < 16 else 180)
+@pytest.mark.timeout(4000 if STEP_KB < 16 else 600)
 def test_too_little_memory_says_so_and_loses_nothing(bench):
     made = bench("micropython", 150)
     made.equip(recording={"mode": "continuous"}, speed=12, driver_ms=600_000)

@@ -158,7 +158,6 @@ def still(image):
     return {n: d for n, d in image.items() if not n.startswith(("boot0", "boot1", "log/"))}
 
 
-@pytest.mark.timeout(600)
 def test_twenty_boards_with_the_faults_of_a_bench(bench, cloud, capsys, monkeypatch):
     record = Record(bench.folder / "devices.record.jsonl", "test")
     config, wifi, user = bench.config(), bench.wifi(), bench.user()

@@ -98,7 +98,6 @@ def what_is_live(serial, new_config: bytes) -> str:
     return f"half: old {old}, new {new}, token {token[:8]}"
 
 
-@pytest.mark.timeout(400)
 def test_the_cable_may_be_pulled_at_any_point(bench):
     config = bench.file("new.json", '{"log": {"level": "info"}}')
     wanted = inputs.make_config(config, None, None)

@@ -12,7 +12,6 @@ import struct
 
 import fakes
 import numpy as np
-import pytest
 
 from device.capture import signal
 from device.capture.gate import Gate
@@ -270,7 +269,6 @@ def check_places(world, clip, start_place):
     return at - filled, filled, sum(skips.values())
 
 
-@pytest.mark.timeout(120)
 def test_a_day(tmp_path, monkeypatch):
     from device import compat
 
