@@ -149,3 +149,4 @@ def test_a_life_in_which_nobody_is_woken_to_end_it_ends_all_the_same():
     with pytest.raises(RuntimeError, match="virtual time is over"):
         fakes.run(main(), time)
     assert LIFE_S < time.seconds <= LIFE_S + 60
+    time.runner.close()
