@@ -9,8 +9,8 @@ from device.link import dialling
 from device.link.at import At, fields
 from device.supervisor.people import People
 from device.transfer.tokens import clean_token
+from host_tests.fuzz.disk import DISK
 from host_tests.fuzz.engine import Target, at_once, drive, replaced
-from host_tests.fuzz.flash import DISK
 
 _ANSWERED_MS = 50  # of time that passes at each look for an answer
 _PIN = "70294168"  # no number that an error tells by chance

@@ -1,5 +1,5 @@
 """Every target, in one list."""
 
-from host_tests.fuzz import cable, flash, network
+from host_tests.fuzz import cable, clips, flash, network
 
-TARGETS = network.TARGETS + flash.TARGETS + cable.TARGETS
+TARGETS = network.TARGETS + clips.TARGETS + flash.TARGETS + cable.TARGETS
