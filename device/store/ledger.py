@@ -11,9 +11,9 @@ filled in. A run is [kind, boot, second of uptime, seconds], rounded to seconds 
 that clips of one take touch. On the device is r without c, e and u.
 
 This part stays loaded and only collects; ledger_book.py writes, and is let go of again. Writes:
-one where a take ends or fails (or every six clips), one a clip that leaves, and one an hour while
-nothing happens. A crash costs what was not kept yet: at most an hour of i or b, before the take if
-one runs; recovery tells of clips again, and a run that is told twice counts once.
+one where a take ends, pauses or fails (or every six clips), one a clip that leaves, and one an
+hour while nothing happens. A crash costs what was not kept yet: at most an hour of i or b, before
+the take if one runs; recovery tells of clips again, and a run that is told twice counts once.
 """
 
 from device.compat import const, forget_module
@@ -49,7 +49,9 @@ class Ledger:
         if self._kind is None:
             return
         kind = "i" if (" " + code + " ") in _FREE else "b"
-        self._kind = self._kind or kind  # it did not: silence is left out, or it has failed
+        if not self._kind:
+            self._kind = kind  # it did not: silence is left out, or it has failed
+            self.keep()
         until_s = self._clock.uptime_ms() // 1000
         if kind == self._kind:
             until_s -= _PRE_ROLL_S

@@ -118,6 +118,18 @@ def test_what_a_take_that_failed_had_waited_for_outlives_a_cut(root):
     told(root, not_scheduled=1000, blocked=2 * 999)
 
 
+@pytest.mark.parametrize("code", ["armed", "storage_full"])
+def test_the_wait_before_a_clip_whose_take_did_not_go_on_outlives_a_cut(root, code):
+    """Silence is left out, or the next clip did not open: the end of the take may be hours away."""
+    clock = Clock()
+    ledger = make(root, clock)
+    ledger.opened(clip(1000, 60))
+    clock.up_ms = 1_061_000
+    ledger.closed(clip(1000, 60, last=0))
+    ledger.tick(code)
+    told(root, not_scheduled=1000, recorded=60, on_device=60)
+
+
 def test_gaps_are_lost_and_left_out_silence_was_not_wanted(root):
     ledger = make(root)
     ledger.opened(clip(0, 60))
