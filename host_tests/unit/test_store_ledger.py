@@ -120,7 +120,7 @@ def test_what_a_take_that_failed_had_waited_for_outlives_a_cut(root):
 
 @pytest.mark.parametrize("code", ["armed", "storage_full"])
 def test_the_wait_before_a_clip_whose_take_did_not_go_on_outlives_a_cut(root, code):
-    """Silence is left out, or the next clip did not open: the end of the take may be hours away."""
+    """Silence is left out, or the next clip did not open: its end may be hours away."""
     clock = Clock()
     ledger = make(root, clock)
     ledger.opened(clip(1000, 60))
