@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 # Files of tests that run at the same time; many of them mostly wait for a virtual board.
-JOBS ?= 3
+JOBS ?= 4
 
 help:
 	@echo "make simulate              record sample speech on a virtual recorder and deliver it"
@@ -35,6 +35,9 @@ image: setup
 bundle: setup
 	@$(VENV_PYTHON) -m tools.bundle make --board $(or $(BOARD),esp32-s3) $(if $(KEY),--key "$(KEY)") $(ARGS)
 
+# Also where the environment forbids compiled files: without them each worker takes ten seconds of
+# processor more before its first test, and each program under test a part of one.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: setup
 	@$(VENV_PYTHON) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
