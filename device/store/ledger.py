@@ -78,7 +78,7 @@ class Ledger:
         """The medium or the microphone failed the open clip: recovery tells of it."""
         self._kind = "b"
         self._since_s = (self._clock.uptime_ms() + 500) // 1000  # rounded as its end will be
-        self.keep()  # no end of a take will: the wait before this one, and those that failed so
+        self.keep()  # the wait before it too: this take has no end that would
 
     def freed(self, record):
         """A clip is about to leave, done or evicted; again, if the medium did not let it."""
