@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 import pathlib
 import subprocess
 import sys
@@ -90,7 +91,8 @@ class Bench:
             status = self.board.status()
             if condition(status):
                 return status
-            assert time.monotonic() < deadline, (status, self.board.serial()[-2000:])
+            if time.monotonic() > deadline:
+                pytest.fail(f"{json.dumps(status)}\n{self.board.serial()[-2000:]}")
             time.sleep(0.1)
 
     def wait_delivered(self, limit_s: float = 60.0, recorder: str = "idle") -> dict:
