@@ -44,6 +44,7 @@ class Backlog:
         self.other_epoch = 0
         self.unreadable = 0
         self._seen = [0, 0, 0]
+        self._has_news = False  # a clip that this pass is past may have become ready
         self.is_walking = False  # next() found none so far, and goes on when it is asked again
         self.found_none = False  # all of it was looked at since the last event
         self.has_met = False  # looking it over without a way, one was met
@@ -53,6 +54,11 @@ class Backlog:
     def waiting(self):
         """How many clips are still to be sent: all that are kept, but for those set aside."""
         return max(0, self.store.waiting - self.aside)
+
+    def note_news(self):
+        """A clip was closed or repaired, or something else changed for the clips."""
+        self.found_none = False
+        self._has_news = True
 
     def note_none(self, now_up_ms):
         """The whole of it was looked at, and none may go."""
@@ -87,9 +93,9 @@ class Backlog:
                 return clip
             clip = self._walk()
             self.rule = self.order
-            if clip or self.is_walking or not self._in_hand:
+            if clip or self.is_walking or not (self._in_hand or self._has_news):
                 return clip
-            self._in_hand = 0  # some clip was let pass: begin again with it
+            self._in_hand = 0  # some clip was let pass, or came meanwhile: begin again
 
     def _walk(self):
         """The next one in order from where this pass stands; None: the pass is over, or
@@ -101,6 +107,7 @@ class Backlog:
             if not self._passed:
                 self._seen = [0, 0, 0]
                 self._held = 0
+                self._has_news = False
             if clip is None:
                 self.aside, self.other_epoch, self.unreadable = self._seen
                 if not self._passed:

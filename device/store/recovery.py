@@ -139,6 +139,8 @@ class Recovery:
                 self.repaired += 1
                 self._again_ms = _CHECK_MS
                 self._notify()
+            if clip.number in self._refused:  # the walk came to it before the next try
+                self._refused.remove(clip.number)
         except OSError as e:
             self._give_up(self._refused, clip, "errno=%s" % e.errno)
         except DeviceError as e:

@@ -86,7 +86,7 @@ class Lane:
 
     def notify(self):
         """There may be work, or a wait may be over (clip closed, link up, new token)."""
-        self._backlog.found_none = False
+        self._backlog.note_news()
         self._work.set()
 
     def rests_ms(self):

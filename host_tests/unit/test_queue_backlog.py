@@ -155,6 +155,17 @@ def test_what_comes_while_a_pass_runs_is_not_forgotten(tmp_path):
     assert queue.drain() == [1]
 
 
+def test_news_of_a_clip_that_the_pass_is_past_begin_one_more(tmp_path):
+    queue = Queue(tmp_path, 3)
+    queue.clips[0].save(state=PARKED)
+    assert queue.backlog.next().number == 2
+    queue.clips[0].save(state="closed")
+    queue.backlog.note_news()
+    assert queue.drain() == [2, 3, 1]
+    queue.backlog.note_news()
+    assert queue.drain() == [] and not queue.backlog.is_walking
+
+
 def test_the_counts_are_those_of_one_pass(tmp_path):
     queue = Queue(tmp_path, 2)
     queue.clips[0].save(state=PARKED)

@@ -371,3 +371,27 @@ def test_a_clip_that_the_medium_refused_is_tried_again_ever_more_rarely(board, m
     fakes.run(main(2 * 3600), board.time)
     assert clip.load() and clip.state == CLOSED and board.recovery.unreadable == 0
     assert board.notified >= 1
+
+
+def test_a_clip_that_was_refused_and_found_whole_again_is_unreadable_no_longer(board, monkeypatch):
+    """The walk over a medium that came back repairs it, not the next try."""
+    clip = board.torn_clip(wav(24_000))
+    real = ClipStore.save
+
+    def save(store, clip, **changes):
+        raise NeedsOperator("storage_failed", "record errno=5")
+
+    monkeypatch.setattr(ClipStore, "save", save)
+    board.recover()
+    assert board.recovery.unreadable == 1
+
+    async def main():
+        task = asyncio.create_task(board.recovery.run(lambda within_ms: None))
+        await asyncio.sleep(1)
+        monkeypatch.setattr(ClipStore, "save", real)
+        board.recovery.look_at(board.store)
+        await asyncio.sleep(1)
+        fakes.stop(task)
+
+    fakes.run(main(), board.time)
+    assert board.clip(clip.number).state == CLOSED and board.recovery.unreadable == 0

@@ -435,3 +435,36 @@ def test_a_cool_down_is_a_rest_of_the_way_with_its_own_reason(bench):
     counted(b.lane._store)
     b.run(10)
     assert 800_000 < b.lane.rests_ms() <= 900_000 and b.lane.resting_code() == "throttled"
+
+
+class Turns:
+    """A gate that lets a pause be between two clips, as manners do in a busy minute."""
+
+    def __init__(self, time, pause_s):
+        self.time, self.pause_s, self.until_s = time, pause_s, 0
+
+    def refusal(self):
+        left_ms = round(1000 * (self.until_s - self.time.seconds))
+        return ("taking_turns", left_ms) if left_ms > 0 else (None, 0)
+
+    def book(self, clip):
+        self.until_s = self.time.seconds + self.pause_s
+
+    def ended(self, is_delivered):
+        pass
+
+
+def test_what_becomes_ready_in_a_pause_of_a_pass_that_is_past_it_goes_after_that_pass(bench):
+    """A clip on the spare medium, or one that was repaired: the pause had eaten the news of it,
+    and it waited until the idle lane looked around.
+    """
+    b = bench()
+    b.store.save(b.clips[0], state="open")
+    counted(b.store)
+    b.lane._gates = (Turns(b.time, 10),)
+    b.run(2)
+    assert len(b.cloud.objects) == 1 and b.lane.reason.code == "taking_turns"
+    b.store.save(b.clips[0], state="closed")
+    b.lane.notify()
+    b.run(20)
+    assert b.records() == {} and len(b.cloud.objects) == 3
