@@ -85,10 +85,11 @@ class Recovery:
                 await self._walk(*self._fresh[0])
                 self._fresh.pop(0)
             self._is_walking = False
-            try:
-                await wait_for_ms(self._wake.wait(), _CHECK_MS)
-            except WAIT_ERRORS:
-                pass
+            if not self._pended:
+                try:
+                    await wait_for_ms(self._wake.wait(), _CHECK_MS)
+                except WAIT_ERRORS:
+                    pass
             self._wake.clear()
             if self._fresh:
                 continue

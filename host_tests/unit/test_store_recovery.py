@@ -395,3 +395,22 @@ def test_a_clip_that_was_refused_and_found_whole_again_is_unreadable_no_longer(b
 
     fakes.run(main(), board.time)
     assert board.clip(clip.number).state == CLOSED and board.recovery.unreadable == 0
+
+
+def test_a_clip_that_is_met_while_a_medium_comes_back_waits_for_the_walk_only(board):
+    """It is too old for the walk to come to, and its event was that of the medium."""
+    clip = board.torn_clip(wav(24_000))
+    for _ in range(10):
+        fakes.add_clip(board.store)
+    board.recover()
+
+    async def main():
+        task = asyncio.create_task(board.recovery.run(lambda within_ms: None))
+        await asyncio.sleep(1)
+        board.recovery.look_at(board.store)
+        board.recovery.pend(clip.number)
+        await asyncio.sleep(1)
+        fakes.stop(task)
+
+    fakes.run(main(), board.time)
+    assert board.clip(clip.number).state == CLOSED
