@@ -65,7 +65,7 @@ def _without_worth(data: bytes) -> bytes:
         word = token[0]
         if word.startswith(b'"'):
             return b'"x"'
-        is_number = re.fullmatch(rb"-?(0(?![0-9])|[1-9])[0-9.eE+-]*", word)
+        is_number = re.fullmatch(rb"-?(0(?![0-9+-])|[1-9])[0-9.eE+-]*", word)
         return b"0" if is_number else word
 
     return _TOKEN.sub(plain, data)
@@ -110,6 +110,7 @@ def spoilt(draw):
 @example(b'{"a":"\\\\"}')
 @example(b'["\\\\\\""]')
 @example(b'["\\"]')
+@example(b"0-")
 def test_it_judges_as_a_strict_parser_does(data):
     is_json, tree = _tree_of(data)
     assert (fault(data) is None) == (is_json and _depth(tree) <= 8)
