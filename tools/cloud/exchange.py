@@ -17,6 +17,7 @@ import h11
 from tools.cloud.faults import Fault
 from tools.cloud.routes import route_name
 from tools.cloud.switches import Switches
+from tools.cloud.upstream import ServiceGone, Sink, answer_body, discard, receive_from
 from tools.cloud.wire import Wire
 from tools.cloud.wirelog import Connection, WireLog, describe, redacted_json, safe_headers
 
@@ -35,10 +36,6 @@ _JSON_ERROR = '{{"error":{{"code":"{}","message":"{}"}}}}'
 
 class ClientGone(Exception):
     """The client closed or broke the connection in the middle of its request."""
-
-
-class ServiceGone(Exception):
-    """The service behind the front closed the connection without a whole answer."""
 
 
 class Exchange:
@@ -82,7 +79,7 @@ class Exchange:
                 if not fault.early:
                     await self._invite_body()
                 await self._side_by_side(
-                    self._read_body(_discard), self._answer_fault(fault), wait=not fault.early
+                    self._read_body(discard), self._answer_fault(fault), wait=not fault.early
                 )
             else:
                 await self._forward(connect, fault)
@@ -106,7 +103,7 @@ class Exchange:
                 )
             )
             await self._side_by_side(
-                self._read_body(_Sink(service)), self._relay_answer(service, fault)
+                self._read_body(Sink(service)), self._relay_answer(service, fault)
             )
         except ServiceGone:
             if self._client.http.our_state is h11.SEND_RESPONSE:
@@ -182,7 +179,7 @@ class Exchange:
         if kind == "delay":
             await asyncio.sleep(fault.delay_s)
         if kind == "drop_answer":
-            async for _piece in _answer_body(service):
+            async for _piece in answer_body(service):
                 pass
             return
         headers = self._with_skewed_date(response.headers.raw_items())
@@ -194,7 +191,7 @@ class Exchange:
             return
         await self._begin_answer(response.status_code, headers, response.reason)
         text = bytearray()
-        async for piece in _answer_body(service):
+        async for piece in answer_body(service):
             if not self._is_storage and len(text) <= _JSON_LIMIT_BYTES:
                 text += piece
             await self._client.send(h11.Data(data=piece))
@@ -205,7 +202,7 @@ class Exchange:
 
     async def _receive_response(self, service: Wire) -> h11.Response:
         while True:
-            event = await _receive_from(service)
+            event = await receive_from(service)
             if isinstance(event, h11.Response):
                 return event
             if isinstance(event, h11.ConnectionClosed):
@@ -214,7 +211,7 @@ class Exchange:
                 await self._client.send(event)
 
     async def _send_short(self, response: h11.Response, headers: list, service: Wire) -> None:
-        body = b"".join([piece async for piece in _answer_body(service)])
+        body = b"".join([piece async for piece in answer_body(service)])
         framing = (b"content-length", b"transfer-encoding")
         headers = [item for item in headers if item[0].lower() not in framing]
         headers.append((b"Content-Length", str(len(body) + _MISSING_BYTES).encode("ascii")))
@@ -238,7 +235,7 @@ class Exchange:
         """Bytes that need not be HTTP, and an ending; the connection is of no use afterwards."""
         if not fault.early:
             await self._invite_body()
-            await self._read_body(_discard)
+            await self._read_body(discard)
         wire = self._client
         await wire.send_raw(fault.body or b"", fault.pause_s)
         if fault.then == "reset":
@@ -260,7 +257,7 @@ class Exchange:
     async def _refuse_chunked(self) -> None:
         message = "A header you provided implies functionality that is not implemented."
         answer = self._answer_error(501, "NotImplemented", message, close=True)
-        await self._side_by_side(self._read_body(_discard), answer)
+        await self._side_by_side(self._read_body(discard), answer)
 
     async def _answer_fault(self, fault: Fault) -> None:
         if fault.kind == "html":
@@ -315,44 +312,6 @@ class Exchange:
         date = datetime.datetime.now(datetime.UTC) + skew
         value = email.utils.format_datetime(date, usegmt=True).encode("ascii")
         return [(n, value if n.lower() == b"date" else v) for n, v in headers]
-
-
-class _Sink:
-    """Hands a body on to the service; when that stops listening, the rest is only read."""
-
-    def __init__(self, service: Wire):
-        self._service = service
-        self._listens = True
-
-    async def __call__(self, event: h11.Event) -> None:
-        if not self._listens:
-            return
-        try:
-            await self._service.send(event)
-        except (OSError, h11.LocalProtocolError):
-            self._listens = False
-
-
-async def _discard(_event: h11.Event) -> None:
-    pass
-
-
-async def _receive_from(service: Wire) -> h11.Event:
-    try:
-        return await service.receive()
-    except (h11.RemoteProtocolError, OSError):
-        raise ServiceGone from None
-
-
-async def _answer_body(service: Wire):
-    while True:
-        event = await _receive_from(service)
-        if isinstance(event, h11.Data):
-            yield event.data
-        elif isinstance(event, h11.EndOfMessage):
-            return
-        else:
-            raise ServiceGone
 
 
 def _phrase(status: int) -> str:

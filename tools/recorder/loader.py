@@ -12,7 +12,7 @@ import sys
 from tools.recorder.errors import NoDevice, NotVerified, ToolError, UsageError
 from tools.recorder.firmware import Firmware
 from tools.recorder.manners import busy_message
-from tools.recorder.port import printable, watched
+from tools.recorder.process import printable, watched
 
 _CONNECT_LIMIT_S = 60.0
 _BYTES_PER_S = 4_000  # 115200 baud with a ROM that does not unpack, erasing before
@@ -79,7 +79,7 @@ class Loader:
         """All that esptool said. stays: the chip waits in its loader for the next command."""
         command = [sys.executable, "-m", "esptool", "--chip", chip, *self._options]
         command += ["--after", "no-reset" if stays else "hard-reset", *arguments]
-        code, said = watched(command, limit_s, lambda line: None)
+        code, said = watched(command, limit_s)
         if code == 0:
             return said
         if code is None:

@@ -20,23 +20,18 @@ import hashlib
 import json
 import os
 import pathlib
-import queue
-import subprocess
 import sys
-import tempfile
-import threading
-import time
 
 from tools.recorder import line as serial_line
 from tools.recorder.errors import BoardFault, Foreign, NoDevice, NotVerified, ToolError
 from tools.recorder.manners import busy_message
+from tools.recorder.process import printable, private_file, watched
 from tools.recorder.scripts import HASH, FileSteps
 from tools.recorder.secret import mask, revealed, secrets_in
 
 FRAME = "@field "
 START_LIMIT_S = 15.0  # mpremote's own start, Ctrl-C, soft reset and boot.py
 COPY_BYTES_PER_S = 2000  # the slowest cable: 115200 baud, and mpremote's escapes
-_MAX_SAID_CHARS = 20_000
 
 _CALL = """\
 import sys
@@ -154,19 +149,20 @@ class Board:
         """
         answers: list[dict] = []
 
-        def line_came(line: str) -> None:
+        def line_came(line: str) -> bool:
             message = _framed(line)
             if message is None:
-                return
+                return False
             if "progress" not in message:
                 answers.append(message)
             elif on_progress is not None:
                 on_progress(message["progress"])
+            return True
 
         with contextlib.ExitStack() as stack:
             commands: list[str] = []
             for script in scripts:
-                path = stack.enter_context(_private_file(script.encode()))
+                path = stack.enter_context(private_file(script.encode()))
                 commands += (["+"] if commands else []) + ["run", str(path)]
             self._said = self._mpremote(
                 commands, timeout_s, step, resume, list(secrets), line_came
@@ -241,7 +237,7 @@ class Board:
         step: str,
         resume: bool = False,
         secrets: list[str] | tuple = (),
-        line_came: collections.abc.Callable[[str], None] = lambda line: None,
+        line_came: collections.abc.Callable[[str], bool] = lambda line: False,
     ) -> str:
         """Run mpremote once; returns all it said. Raises NoDevice, ToolError."""
         self.on_step(step)
@@ -311,53 +307,6 @@ class Board:
         )
 
 
-def watched(arguments: list[str], timeout_s: float, line_came) -> tuple[int | None, str]:
-    """(exit code, output) of a process that is killed after timeout_s; code None: it was."""
-    with tempfile.TemporaryDirectory() as empty:
-        process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            # Aliases of the person who runs us must not change what mpremote does.
-            env=os.environ | {"XDG_CONFIG_HOME": empty, "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,
-        )
-        lines: queue.Queue[bytes | None] = queue.Queue()
-
-        def read() -> None:
-            for line in process.stdout:
-                lines.put(line)
-            lines.put(None)
-
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        said = ""
-        deadline = time.monotonic() + timeout_s
-        try:
-            while True:
-                line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
-                if line is None:
-                    return process.wait(), said
-                text = line.decode(errors="replace").rstrip("\r\n")
-                line_came(text)
-                if not text.startswith(FRAME):
-                    said = (said + text + "\n")[-_MAX_SAID_CHARS:]
-        except queue.Empty:
-            return None, said
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-            reader.join()
-            process.stdout.close()
-
-
-def printable(text: str) -> str:
-    """text of an unknown sender, fit to be shown: no control characters, blanks made one."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
 def _framed(line: str) -> dict | None:
     start = line.find(FRAME)  # the board's own half line may stand before it
     if start < 0:
@@ -373,15 +322,3 @@ def parents(files: collections.abc.Iterable[str]) -> list[str]:
     """Every folder above files, outermost first."""
     found = {str(parent) for path in files for parent in pathlib.PurePosixPath(path).parents}
     return sorted(found - {"/", "."}, key=lambda path: (path.count("/"), path))
-
-
-@contextlib.contextmanager
-def _private_file(data: bytes):
-    """A file that only we can read (mkstemp gives mode 600), gone afterwards."""
-    descriptor, name = tempfile.mkstemp(prefix="recorder-", suffix=".py")
-    try:
-        with os.fdopen(descriptor, "wb") as f:
-            f.write(data)
-        yield pathlib.Path(name)
-    finally:
-        os.unlink(name)
