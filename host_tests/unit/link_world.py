@@ -18,7 +18,7 @@ MINUTE, HOUR = 60, 3600
 
 
 class Radio:
-    """Wi-Fi port: networks in reach join in a second. `opens`: what exchanges over it meet."""
+    """Wi-Fi port: networks in reach join in a second."""
 
     def __init__(self, time):
         self._time = time
