@@ -65,7 +65,7 @@ class SimHal:
         return parts.System("sim-0001", "power_on")
 
     def sleep(self, button):
-        """Nobody calls: the loop's console is what would, and it is checked in test_control."""
+        """Nobody calls: the loop's console would, which test_contract_console checks."""
         from device.hal.sim.sleep import Sleep
 
         return Sleep(lambda: None, lambda name, **values: None)
