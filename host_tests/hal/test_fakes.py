@@ -9,6 +9,7 @@ import pytest
 from host_tests.hal import typings
 
 FAKES = pathlib.Path(__file__).parent / "fakes"
+BESIDE = "host_tests.hal.fakes."
 MODULES = ("machine", "network", "esp32", "vfs")
 LIKE = re.compile(
     r"like\s+(ports|extmod|py|shared|components)(/[\w.]+)+\.(c|cpp|h|py)\s+\([\w(), :\n]+\)"
@@ -16,9 +17,14 @@ LIKE = re.compile(
 
 
 def functions(path):
-    """(name with its class, node) of every function of a fake that is more than plumbing."""
+    """(name with its class, node) of every function of a fake that is more than plumbing, and of
+    the file beside it that holds one of its classes.
+    """
     tree = ast.parse(path.read_text())
     found = [(node.name, node) for node in tree.body if isinstance(node, ast.FunctionDef)]
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module.startswith(BESIDE):
+            found += functions(path.with_name(node.module.removeprefix(BESIDE) + ".py"))
     for owner in tree.body:
         if isinstance(owner, ast.ClassDef):
             for node in owner.body:

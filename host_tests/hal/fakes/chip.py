@@ -1,8 +1,8 @@
 """The state of one faked chip: time, pins, what the interpreter is busy with, and what was asked.
 
-The modules beside this file (machine, network, esp32, vfs) are views of it. Every function of
-theirs names, after "like", the file and function of MicroPython that it imitates (commit
-1c3c2011 of micropython/micropython).
+The modules beside this file (machine with i2s, network, esp32, vfs) are views of it. Every
+function of theirs names, after "like", the file and function of MicroPython that it imitates
+(commit 1c3c2011 of micropython/micropython).
 """
 
 import collections
