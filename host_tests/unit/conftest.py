@@ -1,4 +1,6 @@
-"""Makes fakes.py importable and gives every test of this folder time that stands still."""
+"""Makes fakes.py importable and gives every test of this folder time that stands still, and those
+of the ledger a medium.
+"""
 
 import pathlib
 import sys
@@ -29,3 +31,10 @@ def no_waiting(monkeypatch):
     """
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("gc.collect", lambda: 0)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """The root of a medium that holds nothing but the folder of the ledger's book."""
+    (tmp_path / "state").mkdir()
+    return str(tmp_path)

@@ -1,12 +1,8 @@
-"""store.ledger: of each second what became of it. Told twice it counts once, a cut at any file
-operation leaves sums that are true, and what the medium refuses is told again.
+"""store.ledger: of each second what became of it. Told twice it counts once, and what the medium
+refuses is told again.
 """
 
-import asyncio
-import json
 import os
-import pathlib
-import shutil
 
 import fakes
 import pytest
@@ -16,12 +12,8 @@ from hypothesis import strategies as st
 from device.capture import take
 from device.store import ledger_book, slots
 from device.store.ledger import Ledger
-from device.store.slots import MAX_BYTES
-from rescue.clips import note
 
 BOOT = 7
-DAY_S = 86_400
-T0_DAY = fakes.T0 // DAY_S
 
 
 class Clock:
@@ -35,12 +27,6 @@ class Clock:
 
     def start_of(self, record):
         return None if record["boot"] == 99 else (fakes.T0 * 1000 + record["up"], 10)
-
-
-@pytest.fixture
-def root(tmp_path):
-    (tmp_path / "state").mkdir()
-    return str(tmp_path)
 
 
 def make(root, clock=None, boot=BOOT):
@@ -233,121 +219,6 @@ def test_a_clip_of_long_ago_is_not_told_again(root):
     told(root)
 
 
-def noted_by_rescue(root, *clips):
-    for record in clips:
-        assert note(root, {**record, "rid": "rec_1", "sha": "0" * 64})
-
-
-def hear_rescue(root, ledger):
-    asyncio.run(ledger.hear_rescue(root))
-
-
-class PowerCut(BaseException):
-    pass
-
-
-def cut_power_at(monkeypatch, change):
-    """Power goes at the change-th file that is to be written or removed."""
-    left = [change]
-
-    def count(do, is_change, *arguments):
-        left[0] -= is_change
-        if not left[0]:
-            raise PowerCut
-        return do(*arguments)
-
-    def opener(path, mode="r"):
-        return count(open, "w" in mode, path, mode)
-
-    remove = os.remove
-    monkeypatch.setattr(slots, "open", opener, raising=False)
-    monkeypatch.setattr(os, "remove", lambda path: count(remove, True, path))
-
-
-def test_what_rescue_delivered_is_confirmed_once_wherever_the_power_goes(root, monkeypatch):
-    """More clips than the book has exact runs of; every seventh change."""
-    clips = [clip(0, 30, skips=[[1000, 30 * 100]]), *(clip(100 + 40 * i, 20) for i in range(200))]
-    expected = {"recorded": 4030, "confirmed": 4030, "not_scheduled": 30}
-    noted_by_rescue(root, *clips)
-    notes = pathlib.Path(root, "state/rescued").read_bytes()
-    change, is_whole = 1, False
-    while not is_whole:
-        shutil.rmtree(root)
-        os.makedirs(root + "/state")
-        pathlib.Path(root, "state/rescued").write_bytes(notes)
-        with monkeypatch.context() as power:
-            cut_power_at(power, change)
-            try:
-                hear_rescue(root, make(root, boot=BOOT + 1))
-                is_whole = True
-            except PowerCut:
-                pass
-        hear_rescue(root, make(root, boot=BOOT + 2))
-        told(root, **expected)
-        assert os.listdir(root + "/state") == ["book"], f"cut at change {change}"
-        change += 7
-    assert change > 150
-
-
-def test_notes_stay_until_the_medium_takes_what_they_say(root, monkeypatch):
-    noted_by_rescue(root, clip(0, 30))
-    with monkeypatch.context() as refusing:
-        refusing.setattr(slots, "open", fakes.failing_open(28, times=99), raising=False)
-        hear_rescue(root, make(root, boot=BOOT + 1))
-    assert os.path.exists(root + "/state/rescued")
-    hear_rescue(root, make(root, boot=BOOT + 2))
-    told(root, recorded=30, confirmed=30)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b'{"boot":7,"up":',
-        b"\xff\xfe",
-        b"[7,0,100,100]",
-        b'{"boot":7,"up":0,"hz":0,"samples":100}',
-        b'{"boot":7,"up":-5,"hz":100,"samples":100}',
-        b'{"boot":7,"up":0,"hz":100,"samples":"many"}',
-        b'{"boot":7,"up":0,"hz":100,"samples":100,"skips":[7]}',
-        b'{"boot":7,"up":0,"hz":100,"samples":100,"skips":[[1,-2]]}',
-        b'{"boot":7,"up":0,"hz":100,"samples":100,"gaps":7}',
-        b"[" * 2000,
-    ],
-)
-def test_a_note_that_is_spoilt_is_left_out(root, line):
-    noted_by_rescue(root, clip(0, 30))
-    with open(root + "/state/rescued", "ab") as f:
-        f.write(line)
-    noted_by_rescue(root, clip(100, 20))
-    hear_rescue(root, make(root, boot=BOOT + 1))
-    told(root, recorded=50, confirmed=50)
-    assert not os.path.exists(root + "/state/rescued")
-
-
-def test_notes_wait_where_memory_is_short(root, monkeypatch):
-    def refuse(*_):
-        raise MemoryError
-
-    noted_by_rescue(root, clip(0, 30))
-    with monkeypatch.context() as short:
-        short.setattr(json, "loads", refuse)
-        hear_rescue(root, make(root, boot=BOOT + 1))
-    hear_rescue(root, make(root, boot=BOOT + 2))
-    told(root, recorded=30, confirmed=30)
-
-
-def test_notes_have_an_end_and_a_full_medium_is_no_fault(root):
-    path = pathlib.Path(root, "state/rescued")
-    path.write_bytes(b"\n" * 65537)
-    noted_by_rescue(root, clip(0, 30))
-    assert path.stat().st_size == 65537
-    path.unlink()
-    path.mkdir()  # what opens no file
-    assert not note(root, clip(0, 30))
-    hear_rescue(root, make(root, boot=BOOT + 1))
-    told(root)
-
-
 def test_unreadable_clips_are_lost_and_refused_ones_are_not(root):
     ledger = make(root)
     ledger.closed(clip(0, 10))
@@ -409,104 +280,3 @@ def test_what_is_too_much_to_keep_in_mind_is_unknown(root, monkeypatch):
     monkeypatch.undo()
     ledger.keep()
     told(root, recorded=120, on_device=120)
-
-
-def fill(root, count, at=0, boot=BOOT):
-    """count runs that do not touch, a minute of r every hour."""
-    newest = None
-    for n in range(at, at + count):
-        newest = ledger_book.add(
-            root, [["r", boot, n * 3600, 60]], Clock().start_of, newest
-        )  # fmt: skip
-
-
-def test_the_book_stays_small_and_its_days_add_up(root):
-    fill(root, 500)
-    told(root, recorded=500 * 60, on_device=500 * 60)
-    days = ledger_book.days(root, Clock().start_of, most=99)
-    assert sum(counts[2] for _, counts in days) == 500 * 60
-    # T0 is noon: half a day, twenty whole ones, the rest.
-    assert [(day - T0_DAY, counts[2]) for day, counts in days][:3] == [
-        (0, 12 * 60), (1, 24 * 60), (2, 24 * 60)
-    ]  # fmt: skip
-    sizes = [e.stat().st_size for e in os.scandir(root + "/state/book")]
-    assert max(sizes) <= MAX_BYTES and len(sizes) <= 8 + 4 + 1
-
-
-def test_days_of_a_boot_that_never_knew_the_time_are_kept_apart(root):
-    fill(root, 300, boot=99)
-    days = ledger_book.days(root, Clock().start_of)
-    assert days == [[-1, [0, 0, 300 * 60, 0, 0, 0, 0, 0]]]
-
-
-def test_a_cut_at_any_write_of_a_fold_loses_and_doubles_nothing(root, monkeypatch):
-    """The run that was being told is told again after the cut, as recovery does."""
-    cuts, count, run = 0, 300, []
-    for n in range(count):
-        run = [["r", BOOT, n * 3600, 60]]
-        for at in (1, 2, 3, 4):
-            monkeypatch.setattr(slots, "open", cut_at(at), raising=False)
-            try:
-                ledger_book.add(root, run, Clock().start_of)
-                break
-            except OSError:
-                cuts += 1
-    monkeypatch.undo()
-    assert cuts > count
-    ledger_book.add(root, run, Clock().start_of)
-    told(root, recorded=count * 60, on_device=count * 60)
-    days = ledger_book.days(root, Clock().start_of, most=99)
-    assert sum(counts[2] for _, counts in days) == count * 60
-
-
-def cut_at(number):
-    """An open() whose file number `number` that is to be written cannot be."""
-    left = [number]
-
-    def opener(path, mode="r"):
-        left[0] -= "w" in mode
-        if not left[0] and "w" in mode:
-            raise OSError(5, "cut")
-        return open(path, mode)
-
-    return opener
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from("irc"), st.integers(1, 2), st.integers(0, 60), st.integers(1, 30),
-            st.booleans(),
-        ),
-        max_size=40,
-    )
-)  # fmt: skip
-def test_any_runs_in_any_order_are_the_seconds_that_they_name(tmp_path_factory, told_runs):
-    """While they fit into one segment; each may be told twice."""
-    root = str(tmp_path_factory.mktemp("book"))
-    os.mkdir(root + "/state")
-    truth = set()
-    newest = None
-    for kind, boot, at_s, seconds, twice in told_runs:
-        for _ in range(1 + twice):
-            newest = ledger_book.add(root, [[kind, boot, at_s, seconds]], None, newest)
-        truth |= {(kind, boot, second) for second in range(at_s, at_s + seconds)}
-    named = [
-        (kind, boot, at_s + n) for kind, boot, at_s, seconds in runs(root) for n in range(seconds)
-    ]
-    assert len(named) == len(set(named))
-    assert set(named) == truth
-
-
-def test_a_damaged_segment_is_as_none(root):
-    fill(root, 3)
-    path = root + "/state/book/1.1"
-    for data in (
-        b"",
-        b"book1 9 00000000 {}\n",
-        slots.encode("book1", 9, {"s": 1, "e": [["q", 1]]}),
-    ):
-        with open(path, "wb") as f:
-            f.write(data)
-        fill(root, 1, at=9)
-        assert ledger_book.totals(root)["recorded"] >= 60
