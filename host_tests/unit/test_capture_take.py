@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_capture_recorder import RATE_HZ, Bench, Microphone
+from recorder_bench import RATE_HZ, Bench, Microphone
 
 from device.capture.preroll import PreRoll
 from device.codec.flac import FlacEncoder
