@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 from field_bench import recordings
+from provision_bench import Bench, Images
 
 from tools.cloud import Cloud
 from tools.recorder.port import Board
@@ -57,3 +58,18 @@ def cloud(running_cloud):
     with running_cloud.operator() as operator:
         for recording in recordings(running_cloud):
             operator.delete("/recordings/" + recording["id"])
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return Images(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture
+def bench(tmp_path, images, cloud, monkeypatch):
+    """A bench to provision at, whose boards reach the cloud; the record lies in its folder."""
+    monkeypatch.chdir(tmp_path)
+    made = Bench(tmp_path, images, cloud)
+    made.use_cloud(monkeypatch)
+    yield made
+    made.close()

@@ -161,3 +161,13 @@ def live(board: SerialBoard) -> tuple[dict[str, bytes], bytes | None, str]:
 
 def ports_of(*boards: SerialBoard) -> str:
     return os.pathsep.join(board.device for board in boards)
+
+
+def record(bench: Bench) -> list[dict]:
+    return [json.loads(line) for line in (bench.folder / "provisioned.jsonl").open()]
+
+
+def device_of(cloud, live: dict) -> dict:
+    """What the cloud knows of the device that a result names."""
+    with cloud.operator() as operator:
+        return operator.get("/devices/" + live["bound_to"].split()[0]).json()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from field_bench import Person
-from provision_bench import ARCH, OLD_TOKEN, Bench, Images, filled, live, ports_of
+from provision_bench import ARCH, OLD_TOKEN, Images, filled, live, ports_of
 
 from tools.cloud import Cloud
 from tools.image import tree
@@ -35,15 +35,6 @@ def images(tmp_path_factory):
 def cloud(tmp_path_factory):
     with Cloud.start(tmp_path_factory.mktemp("cloud"), rate_limits=False) as cloud:
         yield cloud
-
-
-@pytest.fixture
-def bench(tmp_path, images, cloud, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    made = Bench(tmp_path, images, cloud)
-    made.use_cloud(monkeypatch)
-    yield made
-    made.close()
 
 
 # The file -------------------------------------------------------------------------------------
