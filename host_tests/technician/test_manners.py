@@ -18,6 +18,8 @@ from field_bench import Person
 
 from tools.recorder import line
 from tools.recorder.cli import COMMANDS, main, parser
+from tools.recorder.collected import lock
+from tools.recorder.errors import ToolError
 from tools.sim.build import ROOT
 
 CHANGES = {"flash", "provision", "update", "requeue", "pull", "deliver", "receipt", "wipe"}
@@ -148,3 +150,23 @@ def test_the_console_script_names_the_same_function_as_python_m_tools():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert declared == {"recorder": f"{main.__module__}:{main.__name__}"}
     assert f"from {main.__module__} import main" in (ROOT / "tools" / "__main__.py").read_text()
+
+
+def test_one_tool_at_a_time_works_on_a_folder_and_leaves_it_when_it_ends(tmp_path):
+    """Also with a process just forked off, which has what was open until it becomes another."""
+    parent_end, child_end = os.pipe()
+    with lock(tmp_path):
+        with pytest.raises(ToolError, match="Another `recorder` works on"), lock(tmp_path):
+            pass
+        child = os.fork()
+        if not child:
+            os.close(child_end)
+            os.read(parent_end, 1)  # until our end is closed
+            os._exit(0)
+    try:
+        with lock(tmp_path):
+            pass
+    finally:
+        os.close(child_end)
+        os.waitpid(child, 0)
+        os.close(parent_end)

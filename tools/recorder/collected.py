@@ -105,7 +105,12 @@ def lock(folder: pathlib.Path):
                 fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ToolError(f"Another `recorder` works on {folder}. Wait for it to end.") from None
-        yield
+        try:
+            yield
+        finally:
+            if fcntl:
+                # Closing is not enough: a process that was just forked off has the file too.
+                fcntl.flock(f, fcntl.LOCK_UN)
 
 
 def sha256_of(path: pathlib.Path) -> str | None:
