@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 # Files of tests that run at the same time; many of them mostly wait for a virtual board.
-JOBS ?= 6
+JOBS ?= 4
 
 help:
 	@echo "make simulate              record sample speech on a virtual recorder and deliver it"
