@@ -36,6 +36,19 @@ def test_any_line_is_a_command_or_none(line):
     assert found is None or isinstance(found["do"], str)
 
 
+async def served(talk, body):
+    """What body makes of a console at whose other end there is talk(reader, writer)."""
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    console = Console(server.sockets[0].getsockname())
+    try:
+        return await asyncio.wait_for(body(console), 5)
+    finally:
+        server.close()
+        if console._socket is not None:
+            console._socket.close()
+        await asyncio.sleep(0.01)  # talk meets the end
+
+
 class Peer:
     """The other end of the console's line."""
 
@@ -50,15 +63,7 @@ class Peer:
             while line := await reader.readline():
                 self.lines.append(json.loads(line))
 
-        server = await asyncio.start_server(talk, "127.0.0.1", 0)
-        console = Console(server.sockets[0].getsockname())
-        try:
-            return await asyncio.wait_for(body(console), 5)
-        finally:
-            server.close()
-            if console._socket is not None:
-                console._socket.close()
-            await asyncio.sleep(0.01)
+        return await served(talk, body)
 
 
 def test_commands_for_the_world_are_carried_out_and_others_handed_on():
@@ -118,13 +123,4 @@ def test_a_console_with_input_ends_the_sleep_of_a_virtual_board():
         await reader.readline()
         writer.write(b'{"do":"press"}\n')
 
-    async def main():
-        server = await asyncio.start_server(talk, "127.0.0.1", 0)
-        console = Console(server.sockets[0].getsockname())
-        try:
-            return await asyncio.wait_for(body(console), 5)
-        finally:
-            server.close()
-            console._socket.close()
-
-    assert asyncio.run(main()) == ("time", "other")
+    assert asyncio.run(served(talk, body)) == ("time", "other")
